@@ -1,0 +1,10 @@
+{
+    "name": "SPP Payments: G2P Connect",
+    "summary": "Payments and their status over G2P Connect",
+    "version": "17.0.1.0.0",
+    "development_status": "Beta",
+    "category": "Social Protection",
+    "author": "SPP contributors",
+    "license": "LGPL-3",
+    "depends": ["spp_programs"],
+}
