@@ -1,0 +1,129 @@
+"""Databases of this checkout: create, update, clone, drop.
+
+A database is made under another name and renamed when it is complete, so that an interrupted set-up
+leaves nothing that the next try trips over. It remembers from which state of the addons it was made
+(parameter `spp.fingerprints`); only addons that changed since are updated.
+"""
+
+import contextlib
+import json
+import shutil
+
+from . import odoo_server, odoo_src, paths
+from .steps import Failed
+
+RUN = "spp"
+TEMPLATE = "spp_template"
+
+#: Given to Odoo's shell when a database is new. Assets are built once here instead of at the first
+#: page; files are kept in the database, so that a copy of it is complete.
+FINISH = """
+env["ir.qweb"]._pregenerate_assets_bundles()
+env.cr.commit()
+"""
+SET_PASSWORD = """
+env.ref("base.user_admin").password = %r
+env.cr.commit()
+"""
+
+
+def ensure(source, name):
+    """Have database `name` with all addons as they are in this checkout. Returns what was done."""
+    wanted = {module: paths.fingerprint(paths.ADDONS / module) for module in paths.our_modules()}
+    wanted["odoo"] = odoo_src.series_of(source)
+    if not exists(name):
+        partial = f"{name}_partial"
+        drop(partial)
+        config = odoo_server.configuration(source, partial, name="install")
+        odoo_server.run(source, config, "server", "-i", "base", "--stop-after-init", "--no-http")
+        set_parameter(partial, "ir_attachment.location", "db")
+        modules = ",".join(paths.our_modules())
+        odoo_server.run(source, config, "server", "-i", modules, "--stop-after-init", "--no-http")
+        odoo_server.run(source, config, "shell", "--no-http", script=FINISH)
+        set_parameter(partial, "spp.fingerprints", json.dumps(wanted))
+        rename(partial, name)
+        return "created"
+    had = json.loads(get_parameter(name, "spp.fingerprints") or "{}")
+    if had.get("odoo") != wanted["odoo"]:
+        raise Failed(
+            f"The database {name} was made with Odoo {had.get('odoo')}; this is Odoo {wanted['odoo']}. "
+            "It was not opened.",
+            "use the Odoo it was made with, or start afresh with ./spp reset",
+        )
+    changed = [module for module in paths.our_modules() if had.get(module) != wanted[module]]
+    if not changed:
+        return "up to date"
+    new = [module for module in changed if module not in had]
+    known = [module for module in changed if module in had]
+    config = odoo_server.configuration(source, name, name="install")
+    arguments = (["-i", ",".join(new)] if new else []) + (["-u", ",".join(known)] if known else [])
+    odoo_server.run(source, config, "server", *arguments, "--stop-after-init", "--no-http")
+    set_parameter(name, "spp.fingerprints", json.dumps(wanted))
+    return f"updated: {', '.join(changed)}"
+
+
+def set_admin_password(source, name, password):
+    config = odoo_server.configuration(source, name, name="install")
+    odoo_server.run(source, config, "shell", "--no-http", script=SET_PASSWORD % password)
+
+
+@contextlib.contextmanager
+def cursor(name):
+    """A cursor on database `name`, each statement its own transaction."""
+    import psycopg2
+
+    connection = psycopg2.connect(dbname=name)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cr:
+            yield cr
+    finally:
+        connection.close()
+
+
+def exists(name):
+    with cursor("postgres") as cr:
+        cr.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        return bool(cr.fetchone())
+
+
+def drop(name):
+    with cursor("postgres") as cr:
+        cr.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    shutil.rmtree(_files(name), ignore_errors=True)
+
+
+def rename(name, new_name):
+    with cursor("postgres") as cr:
+        cr.execute(f'ALTER DATABASE "{name}" RENAME TO "{new_name}"')
+    shutil.rmtree(_files(new_name), ignore_errors=True)
+    if _files(name).exists():
+        _files(name).rename(_files(new_name))
+
+
+def clone(name, new_name):
+    """Make `new_name` a copy of `name`, to which nobody may be connected."""
+    drop(new_name)
+    with cursor("postgres") as cr:
+        cr.execute(f'CREATE DATABASE "{new_name}" TEMPLATE "{name}"')
+    if _files(name).exists():
+        shutil.copytree(_files(name), _files(new_name))
+
+
+def get_parameter(name, key):
+    with cursor(name) as cr:
+        cr.execute("SELECT value FROM ir_config_parameter WHERE key = %s", [key])
+        return next(iter(cr.fetchone() or []), None)
+
+
+def set_parameter(name, key, value):
+    with cursor(name) as cr:
+        cr.execute(
+            "INSERT INTO ir_config_parameter (key, value) VALUES (%s, %s)"
+            " ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
+            [key, value],
+        )
+
+
+def _files(name):
+    return paths.DATA / "filestore" / name
