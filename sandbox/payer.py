@@ -1,0 +1,249 @@
+"""The payer: G2P Connect dialect A, sync pair, answering as the G2P Cash Transfer Bridge was observed to.
+
+It acknowledges everything as `rcvd` and settles in the background; refusals show only in a later status answer,
+inside HTTP 200. No idempotency: a reference sent twice is a second payment. An item without a currency is
+acknowledged and then vanishes. A status answer leaves out what it does not know.
+"""
+
+import time
+import uuid
+from datetime import UTC, datetime
+
+from .server import NOT_ALLOWED, NOT_FOUND, Answer, Refusal, Server, field, g2p_error, g2p_message
+
+DISBURSE = "/disburse/sync/disburse"
+STATUS = "/disburse/sync/txn/status"
+NAME = "g2p.cash.transfer.bridge.openg2p"
+
+
+def naive(seconds):
+    """The real one stamps without an offset; it means UTC."""
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
+
+
+class Payer(Server):
+    name = "payer"
+    schema = """
+        CREATE TABLE IF NOT EXISTS payment (
+            seq INTEGER PRIMARY KEY, reference_id TEXT, transaction_id TEXT, payer_fa TEXT, payee_fa TEXT,
+            payee_name TEXT, amount TEXT, currency_code TEXT, locale TEXT, vanished INTEGER, received REAL,
+            polls INTEGER DEFAULT 0, status TEXT DEFAULT 'rcvd', code TEXT, reason TEXT, stamp REAL);
+        CREATE INDEX IF NOT EXISTS payment_reference ON payment (reference_id);
+    """
+    defaults = {
+        "listed_after": 0.1,  # seconds until a status answer knows the payment: it is stored after the answer
+        "settle_after": 0.3,  # seconds until it is settled; null: never
+        "settle_polls": 0,  # status answers that still say rcvd before it is settled
+        "closed_accounts": ["ACC90000666"],  # numbers refused with rjct.payee_fa.invalid
+    }
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self._started = naive(time.time())  # message_ts of every answer: frozen at start, as observed
+
+    def act(self, request):
+        if request.path not in (DISBURSE, STATUS):
+            return NOT_FOUND
+        if request.method != "POST":
+            return NOT_ALLOWED
+        envelope, header, message = g2p_message(request)
+        if "signature" not in envelope:
+            field(envelope, "signature")
+        if request.path == DISBURSE:
+            return self._disburse(envelope, header, message)
+        return self._status(envelope, header, message)
+
+    def _disburse(self, envelope, header, message):
+        items = field(message, "disbursements", list)
+        received = time.time()
+        for item in items:
+            if not isinstance(item, dict):
+                raise Refusal(
+                    g2p_error(400, "G2P-REQ-102", "Invalid Input. Input should be a valid dictionary")
+                )
+            for name in ("reference_id", "payee_fa", "amount", "scheduled_timestamp"):
+                field(item, name)
+            self.db.execute(
+                "INSERT INTO payment (reference_id, transaction_id, payer_fa, payee_fa, payee_name, amount,"
+                " currency_code, locale, vanished, received, stamp) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    item["reference_id"],
+                    message["transaction_id"],
+                    item.get("payer_fa"),
+                    item["payee_fa"],
+                    item.get("payee_name"),
+                    item["amount"],
+                    item.get("currency_code"),
+                    item.get("locale"),
+                    not item.get("currency_code"),
+                    received,
+                    received,
+                ),
+            )
+        answers = [
+            {
+                "reference_id": item["reference_id"],
+                "timestamp": naive(received),
+                "status": "rcvd",
+                "status_reason_code": None,
+                "status_reason_message": "",
+                "instruction": "",
+                "amount": item["amount"],
+                "payer_fa": item.get("payer_fa"),
+                "payer_name": item.get("payer_name"),
+                "payee_fa": item["payee_fa"],
+                "payee_name": item.get("payee_name"),
+                "currency_code": item.get("currency_code"),
+                "locale": item.get("locale"),
+            }
+            for item in items
+        ]
+        return Answer(
+            200,
+            {
+                "signature": envelope["signature"],
+                "header": self._header(header, "disburse", "rcvd", reason="", total=len(items)),
+                "message": {"transaction_id": message["transaction_id"], "disbursements_status": answers},
+            },
+        )
+
+    def _status(self, envelope, header, message):
+        asked = field(message, "txnstatus_request", dict)
+        for name in ("reference_id", "txn_type", "attribute_type"):
+            field(asked, name)
+        references = asked.get("attribute_value")
+        if asked["attribute_type"] != "reference_id_list" or not isinstance(references, list):
+            raise Refusal(
+                g2p_error(
+                    500,
+                    "G2P-REQ-100",
+                    "cannot access local variable 'ref_ids' where it is not associated with a value",
+                )
+            )
+        self._settle()
+        listed = []
+        for reference in dict.fromkeys(references):
+            listed += self.db.execute(
+                "SELECT * FROM payment WHERE reference_id = ? AND NOT vanished AND received <= ? ORDER BY seq",
+                (reference, time.time() - self.setting("listed_after")),
+            ).fetchall()
+        for row in listed:
+            self.db.execute("UPDATE payment SET polls = polls + 1 WHERE seq = ?", (row["seq"],))
+        return Answer(
+            200,
+            {
+                "signature": envelope["signature"],
+                "header": self._header(header, "status", "succ"),
+                "message": {
+                    "transaction_id": message["transaction_id"],
+                    "correlation_id": str(uuid.uuid4()),
+                    "txnstatus_response": {
+                        "txn_type": "disburse",
+                        "txn_status": [_status_item(row) for row in listed],
+                    },
+                },
+            },
+        )
+
+    def _settle(self):
+        """What the background worker would have done by now."""
+        after = self.setting("settle_after")
+        if after is None:
+            return
+        due = self.db.execute(
+            "SELECT seq, payee_fa, received FROM payment"
+            " WHERE status = 'rcvd' AND NOT vanished AND received <= ? AND polls >= ?",
+            (time.time() - after, self.setting("settle_polls")),
+        ).fetchall()
+        closed = set(self.setting("closed_accounts"))
+        for row in due:
+            number = row["payee_fa"].split(":", 1)[-1].split("@", 1)[0]
+            verdict = (
+                ("rjct", "rjct.payee_fa.invalid", "account closed")
+                if number in closed
+                else ("succ", None, None)
+            )
+            self.db.execute(
+                "UPDATE payment SET status = ?, code = ?, reason = ?, stamp = ? WHERE seq = ?",
+                (*verdict, row["received"] + after, row["seq"]),
+            )
+
+    def _header(self, header, action, status, code=None, reason=None, total=0):
+        return {
+            "version": "1.0.0",
+            "message_id": header["message_id"],
+            "message_ts": self._started,
+            "action": action,
+            "status": status,
+            "status_reason_code": code,
+            "status_reason_message": reason,
+            "sender_id": NAME,
+            "receiver_id": header["sender_id"],
+            "total_count": total,
+            "completed_count": 0,
+            "is_msg_encrypted": False,
+            "meta": {},
+        }
+
+    def refusal(self, request, code):
+        """Header `rjct`, as the specification has it: nothing of the message was accepted."""
+        if request.path not in (DISBURSE, STATUS):
+            return NOT_FOUND
+        try:
+            envelope, header, _message = g2p_message(request)
+        except Refusal as refusal:
+            return refusal.answer
+        code = code or "rjct.errors.too_many"
+        action = "disburse" if request.path == DISBURSE else "status"
+        return Answer(
+            200,
+            {
+                "signature": envelope.get("signature"),
+                "header": self._header(header, action, "rjct", code, "refused by the sandbox"),
+                "message": None,
+            },
+        )
+
+    def state(self):
+        """Every payment in the order received; `counts` how often each reference was, `paid` how often it was paid."""
+        self._settle()
+        payments, counts, paid, vanished = [], {}, {}, []
+        for row in self.db.execute("SELECT * FROM payment ORDER BY seq"):
+            reference = row["reference_id"]
+            if row["vanished"]:
+                vanished.append(reference)
+                continue
+            payments.append({**row, "received": naive(row["received"]), "stamp": naive(row["stamp"])})
+            counts[reference] = counts.get(reference, 0) + 1
+            if row["status"] == "succ":
+                paid[reference] = paid.get(reference, 0) + 1
+        settings = {name: self.setting(name) for name in self.defaults}
+        return {
+            "payments": payments,
+            "counts": counts,
+            "paid": paid,
+            "vanished": vanished,
+            "settings": settings,
+        }
+
+    def change(self, values):
+        """Only settings can be set here; a payment, once received, is the payer's own."""
+        raise ValueError(f"unknown: {', '.join(values)}; there are {', '.join(self.defaults)}")
+
+
+def _status_item(row):
+    return {
+        "reference_id": row["reference_id"],
+        "timestamp": naive(row["stamp"]),
+        "status": row["status"],
+        "status_reason_code": row["code"],
+        "status_reason_message": row["reason"],
+        "instruction": None,
+        "amount": row["amount"],
+        "payer_fa": None,
+        "payer_name": None,
+        "payee_fa": row["payee_fa"],
+        "payee_name": None,
+        "currency_code": row["currency_code"],
+        "locale": row["locale"],
+    }

@@ -1,0 +1,292 @@
+"""Just enough of Odoo's ORM to answer `call_kw` from rows in memory: domains, order, limits, Odoo's way of saying empty.
+
+>>> tables.call("res.partner", "search_read", [[["is_group", "=", True]], ["name"]], {"limit": 2, "order": "id"})
+[{"id": 7, "name": "Abada household 01"}, …]
+"""
+
+import operator
+
+# Field → type; of relations, the other model, and of one2many the field that points back. Stamps are kept in
+# microseconds and compared so, but told in seconds: the trap of keyset paging on write_date is there.
+STAMPS = {"id": "integer", "display_name": "char", "create_date": "datetime", "write_date": "datetime"}
+CATALOGUE = {**STAMPS, "name": "char"}
+MODELS = {
+    "res.partner": {
+        **CATALOGUE,
+        "active": "boolean",
+        "is_registrant": "boolean",
+        "is_group": "boolean",
+        "kind": "many2one:g2p.group.kind",
+        "is_partial_group": "boolean",
+        "registration_date": "date",
+        "email": "char",
+        "address": "text",
+        "family_name": "char",
+        "given_name": "char",
+        "addl_name": "char",
+        "gender": "char",
+        "birthdate": "date",
+        "birthdate_not_exact": "boolean",
+        "birth_place": "char",
+        "disabled": "datetime",
+        "reg_ids": "one2many:g2p.reg.id:partner_id",
+        "phone_number_ids": "one2many:g2p.phone.number:partner_id",
+        "bank_ids": "one2many:res.partner.bank:partner_id",
+        "group_membership_ids": "one2many:g2p.group.membership:group",
+        "individual_membership_ids": "one2many:g2p.group.membership:individual",
+    },
+    "g2p.group.membership": {
+        **STAMPS,
+        "group": "many2one:res.partner",
+        "individual": "many2one:res.partner",
+        "kind": "many2many:g2p.group.membership.kind",
+        "start_date": "datetime",
+        "ended_date": "datetime",
+        "status": "char",
+        "is_ended": "boolean",
+    },
+    "g2p.reg.id": {
+        **STAMPS,
+        "partner_id": "many2one:res.partner",
+        "id_type": "many2one:g2p.id.type",
+        "value": "char",
+        "expiry_date": "date",
+        "status": "char",
+    },
+    "g2p.phone.number": {
+        **STAMPS,
+        "partner_id": "many2one:res.partner",
+        "phone_no": "char",
+        "phone_sanitized": "char",
+        "date_collected": "date",
+        "disabled": "datetime",
+    },
+    "res.partner.bank": {
+        **STAMPS,
+        "partner_id": "many2one:res.partner",
+        "bank_id": "many2one:res.bank",
+        "acc_number": "char",
+    },
+    "res.bank": {**CATALOGUE, "bic": "char"},
+    "g2p.id.type": CATALOGUE,
+    "g2p.group.kind": CATALOGUE,
+    "g2p.group.membership.kind": CATALOGUE,
+}
+LABELS = {
+    "g2p.reg.id": lambda row: row.get("value"),
+    "g2p.phone.number": lambda row: row["phone_no"],
+    "res.partner.bank": lambda row: row["acc_number"],
+    "g2p.group.membership": lambda row: "NEW",
+}
+ORDERS = {
+    "res.partner": "name, id desc",
+    "res.partner.bank": "id",
+    "res.bank": "name, id",
+}  # the others: newest first
+RECORDED = "2026-11-21T01:17:49.602002"  # the stamp of rows whose own the registry API does not tell
+COMPUTED = {
+    "create_date": lambda row: row.get("create_date", RECORDED),
+    "write_date": lambda row: row.get("write_date", RECORDED),
+    "is_registrant": lambda row: True,
+    "active": lambda row: row.get("active", True),
+    "is_ended": lambda row: bool(row.get("ended_date")),
+    "status": lambda row: ("inactive" if row.get("ended_date") else "active") if "group" in row else None,
+    "phone_sanitized": lambda row: row.get("phone_sanitized") or row["phone_no"],
+}
+COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+MANY = ("one2many", "many2many")
+
+
+class OdooError(Exception):
+    """An error as Odoo's JSON-RPC tells it: HTTP 200 with this inside."""
+
+    def __init__(self, name, message, code=200, title="Odoo Server Error"):
+        super().__init__(message)
+        self._told = (name, message, code, title)
+
+    def envelope(self):
+        name, message, code, title = self._told
+        data = {"name": name, "debug": "Traceback (most recent call last): …", "message": message}
+        return {"code": code, "message": title, "data": {**data, "arguments": [message], "context": {}}}
+
+
+def value_error(message):
+    return OdooError("builtins.ValueError", message)
+
+
+class Tables(dict):
+    """model → id → row. Rows hold ids for relations and leave empty fields out."""
+
+    def call(self, model, method, args, kwargs):
+        """What `/web/dataset/call_kw` would return; raises OdooError."""
+        if model not in self:
+            raise OdooError("builtins.KeyError", f"'{model}'")
+        parameters = {
+            "search_read": ("domain", "fields", "offset", "limit", "order"),
+            "search": ("domain", "offset", "limit", "order"),
+            "search_count": ("domain", "limit"),
+            "read": ("ids", "fields"),
+            "fields_get": ("allfields", "attributes"),
+        }.get(method)
+        if parameters is None:
+            if method in ("create", "write", "unlink"):
+                reason = f"You are not allowed to modify '{model}' records."
+                raise OdooError("odoo.exceptions.AccessError", reason)
+            raise OdooError("builtins.AttributeError", f"The method '{model}.{method}' does not exist")
+        given = dict(zip(parameters, args, strict=False)) | kwargs
+        return getattr(self, f"_{method}")(model, given)
+
+    def _search_read(self, model, given):
+        return [self._shown(model, row, given.get("fields")) for row in self._found(model, given)]
+
+    def _search(self, model, given):
+        return [row["id"] for row in self._found(model, given)]
+
+    def _search_count(self, model, given):
+        return len(self._found(model, {**given, "order": "id"}))
+
+    def _read(self, model, given):
+        asked = given.get("ids") or []
+        rows = [self[model].get(number) for number in ([asked] if isinstance(asked, int) else asked)]
+        if None in rows:
+            raise OdooError("odoo.exceptions.MissingError", "Record does not exist or has been deleted.")
+        return [self._shown(model, row, given.get("fields")) for row in rows]
+
+    def _fields_get(self, model, given):
+        wanted = given.get("allfields") or MODELS[model]
+        result = {}
+        for name in wanted:
+            if name in MODELS[model]:
+                kind, *relation = MODELS[model][name].split(":")
+                result[name] = {"type": kind, "string": name.replace("_", " ").title(), "name": name}
+                result[name].update(zip(("relation", "relation_field"), relation, strict=False))
+        return result
+
+    def children(self, model, link, number):
+        """Ids of the rows that point to `number`, in the order of their model."""
+        return sorted(
+            (row["id"] for row in self[model].values() if row.get(link) == number),
+            reverse=model not in ORDERS,
+        )
+
+    def ordered(self, model, order=None):
+        rows = list(self[model].values())
+        for part in reversed((order or ORDERS.get(model, "id desc")).split(",")):
+            name, _space, direction = part.strip().partition(" ")
+            self._type(model, name)
+            down = direction.strip().lower() == "desc"
+            # NULL last when ascending, first when descending, as in PostgreSQL
+            rows.sort(key=lambda row, name=name: _sort_key(self._raw(row, name, model)), reverse=down)
+        return rows
+
+    def _found(self, model, given):
+        domain = given.get("domain") or []
+        context = given.get("context") or {}
+        named = {leaf[0] for leaf in domain if not isinstance(leaf, str)}
+        if "active" in MODELS[model] and "active" not in named and context.get("active_test", True):
+            domain = ["&", ["active", "=", True], *_explicit(domain)] if domain else [["active", "=", True]]
+        rows = [row for row in self.ordered(model, given.get("order")) if self._matches(model, row, domain)]
+        offset, limit = given.get("offset") or 0, given.get("limit")
+        return rows[offset : offset + limit if limit else None]
+
+    def _matches(self, model, row, domain):
+        stack = []
+        for term in reversed(_explicit(domain)):
+            if term in ("&", "|"):
+                left, right = stack.pop(), stack.pop()
+                stack.append(left and right if term == "&" else left or right)
+            elif term == "!":
+                stack.append(not stack.pop())
+            else:
+                stack.append(self._leaf(model, row, *term))
+        return not stack or stack[0]
+
+    def _leaf(self, model, row, path, sign, value):
+        name, _dot, rest = path.partition(".")
+        kind, *relation = self._type(model, name).split(":")
+        raw = self._raw(row, name, model)
+        if rest:
+            others = raw if kind in MANY else [raw] if raw else []
+            return any(
+                self._leaf(relation[0], self[relation[0]][other], rest, sign, value) for other in others
+            )
+        if kind in MANY:
+            asked = value if isinstance(value, list) else [value] if value else []
+            hit = bool(set(raw) & set(asked)) if asked else not raw
+            return hit if sign in ("=", "in") else not hit
+        if kind == "datetime" and isinstance(value, str):
+            value = value.replace("T", " ")
+        return _compare(raw, sign, value, kind == "boolean")
+
+    def _type(self, model, name):
+        if name not in MODELS[model]:
+            raise value_error(f"Invalid field '{name}' on model '{model}'")
+        return MODELS[model][name]
+
+    def _raw(self, row, name, model):
+        """The stored value: None when empty, ids for relations, stamps to the microsecond."""
+        kind, *relation = MODELS[model][name].split(":")
+        if kind == "one2many":
+            return self.children(*relation, row["id"])
+        if name == "display_name":
+            return LABELS.get(model, operator.itemgetter("name"))(row)
+        value = COMPUTED[name](row) if name in COMPUTED else row.get(name)
+        if kind == "many2many":
+            return value or []
+        if kind == "boolean":
+            return bool(value)
+        return value.replace("T", " ") if kind == "datetime" and value else value
+
+    def _shown(self, model, row, names):
+        names = names or list(MODELS[model])
+        shown = {"id": row["id"]}
+        for name in names:
+            kind, *relation = self._type(model, name).split(":")
+            value = self._raw(row, name, model)
+            if kind == "many2one":
+                shown[name] = value and [
+                    value,
+                    self._raw(self[relation[0]][value], "display_name", relation[0]),
+                ]
+            elif kind == "datetime":
+                shown[name] = value and value[:19]
+            else:
+                shown[name] = value
+            if shown[name] is None:
+                shown[name] = False
+        return shown
+
+
+def _explicit(domain):
+    """The domain with its implied & written out."""
+    missing = -1
+    for term in domain:
+        if term in ("&", "|"):
+            missing -= 1
+        elif term == "!":
+            continue
+        elif not isinstance(term, list | tuple) or len(term) != 3:
+            raise value_error(f"Invalid leaf {term!r}")
+        else:
+            missing += 1
+    return ["&"] * missing + list(domain)
+
+
+def _compare(raw, sign, value, boolean):
+    if sign in ("=", "!="):
+        equal = (
+            bool(raw) == bool(value) if boolean else raw == value or (raw is None and value in (False, None))
+        )
+        return equal == (sign == "=")
+    if sign in ("in", "not in"):
+        return any(_compare(raw, "=", one, boolean) for one in value) == (sign == "in")
+    if sign in COMPARE:
+        return raw is not None and COMPARE[sign](raw, value)
+    if sign in ("like", "ilike"):
+        text, part = str(raw or ""), str(value)
+        return part.lower() in text.lower() if sign == "ilike" else part in text
+    raise value_error(f"Invalid operator {sign!r}")
+
+
+def _sort_key(raw):
+    return (raw is None, 0 if raw is None else raw)
