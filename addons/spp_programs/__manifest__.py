@@ -7,4 +7,8 @@
     "author": "SPP contributors",
     "license": "LGPL-3",
     "depends": ["spp_cel"],
+    "data": [
+        "security/ir.model.access.csv",
+        "security/programs_security.xml",
+    ],
 }

@@ -1,0 +1,497 @@
+"""One period of a program: who is a beneficiary, what each is due, and who answers for it.
+
+draft → submitted (program manager) → approved (another person; commits the fund or nothing) → disbursing →
+closed. A draft can be computed again and again; submission freezes it; rejection makes it a draft again.
+"""
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tools import SQL
+
+from ..tools.money import rounded
+
+# state: states it may be reached from
+TRANSITIONS = {
+    "draft": ("submitted",),
+    "submitted": ("draft",),
+    "approved": ("submitted",),
+    "disbursing": ("approved",),
+    "closed": ("approved", "disbursing"),
+    "cancelled": ("draft", "submitted", "approved"),
+}
+FIGURES = ("beneficiary_count", "eligible_count", "not_eligible_count", "undetermined_count",
+           "not_compliant_count", "excluded_count", "entitlement_count", "total_amount")
+
+
+class Cycle(models.Model):
+    _name = "spp.cycle"
+    _inherit = ["spp.guarded.mixin"]
+    _description = "Cycle"
+    _order = "program_id, number"
+
+    _guarded_fields = frozenset({
+        "number", "state", "state_reason", "rule_version_id", "computed_at", "submitted_by", "submitted_at",
+        "approved_by", "approved_at", "closed_at", *FIGURES,
+    })
+
+    name = fields.Char(compute="_compute_name", store=True, readonly=False, required=True, precompute=True)
+    program_id = fields.Many2one(comodel_name="spp.program", required=True, ondelete="restrict")
+    company_id = fields.Many2one(comodel_name="res.company", related="program_id.company_id")
+    currency_id = fields.Many2one(comodel_name="res.currency", related="program_id.currency_id")
+    number = fields.Integer(readonly=True, copy=False)
+    start = fields.Date(required=True)
+    end = fields.Date(required=True)
+    as_of = fields.Date(
+        string="As of",
+        required=True,
+        help="The date on which the rule looks at people: their ages, and who lives in which household.",
+    )
+    rule_version_id = fields.Many2one(
+        comodel_name="spp.rule.version", readonly=True, copy=False, ondelete="restrict",
+        help="The version of the program's rule that the outcomes were computed with.",
+    )
+    state = fields.Selection(
+        selection=[
+            ("draft", "Draft"),
+            ("submitted", "Submitted"),
+            ("approved", "Approved"),
+            ("disbursing", "Disbursing"),
+            ("closed", "Closed"),
+            ("cancelled", "Cancelled"),
+        ],
+        required=True,
+        readonly=True,
+        default="draft",
+        copy=False,
+    )
+    state_reason = fields.Char(
+        string="Reason", readonly=True, copy=False, help="Why it was sent back or cancelled."
+    )
+    computed_at = fields.Datetime(readonly=True, copy=False)
+    submitted_by = fields.Many2one(comodel_name="res.users", readonly=True, copy=False, ondelete="restrict")
+    submitted_at = fields.Datetime(readonly=True, copy=False)
+    approved_by = fields.Many2one(comodel_name="res.users", readonly=True, copy=False, ondelete="restrict")
+    approved_at = fields.Datetime(readonly=True, copy=False)
+    closed_at = fields.Datetime(readonly=True, copy=False)
+    beneficiary_ids = fields.One2many(comodel_name="spp.cycle.beneficiary", inverse_name="cycle_id")
+    entitlement_ids = fields.One2many(comodel_name="spp.entitlement", inverse_name="cycle_id")
+    beneficiary_count = fields.Integer(string="Members considered", readonly=True, copy=False, default=0)
+    eligible_count = fields.Integer(string="Eligible", readonly=True, copy=False, default=0)
+    not_eligible_count = fields.Integer(string="Not eligible", readonly=True, copy=False, default=0)
+    undetermined_count = fields.Integer(string="Undetermined", readonly=True, copy=False, default=0)
+    not_compliant_count = fields.Integer(string="Not compliant", readonly=True, copy=False, default=0)
+    excluded_count = fields.Integer(string="Excluded", readonly=True, copy=False, default=0)
+    entitlement_count = fields.Integer(string="Entitlements", readonly=True, copy=False, default=0)
+    total_amount = fields.Monetary(string="Total", readonly=True, copy=False, default=0)
+    fund_free = fields.Monetary(string="Free in the fund now", related="program_id.fund_free")
+    fund_after = fields.Monetary(
+        string="Free after approval", compute="_compute_fund_after", help="Below zero, it cannot be approved."
+    )
+    next_step = fields.Char(string="What to do next", compute="_compute_next_step")
+
+    _sql_constraints = [
+        ("number_unique", "UNIQUE(program_id, number)", "A program's cycles are numbered without doubles."),
+        ("period_order", "CHECK(start <= \"end\")", "A cycle ends on its first day or later."),
+    ]
+
+    @api.depends("start", "end")
+    def _compute_name(self):
+        for cycle in self:
+            cycle.name = f"{cycle.start} – {cycle.end}" if cycle.start and cycle.end else False
+
+    @api.depends("program_id", "number", "name")
+    def _compute_display_name(self):
+        for cycle in self:
+            cycle.display_name = f"{cycle.program_id.code}/{cycle.number} {cycle.name}"
+
+    @api.depends("state", "total_amount", "fund_free")
+    def _compute_fund_after(self):
+        for cycle in self:
+            promised = cycle.state in ("draft", "submitted")
+            cycle.fund_after = cycle.fund_free - cycle.total_amount if promised else cycle.fund_free
+
+    @api.depends("state", "computed_at", "entitlement_count", "fund_after")
+    def _compute_next_step(self):
+        for cycle in self:
+            cycle.next_step = cycle._what_next()
+
+    def _what_next(self):
+        if self.state == "draft":
+            if not self.computed_at:
+                return _("Compute: outcomes and entitlements of all enrolled members.")
+            if not self.entitlement_count:
+                return _("Nobody is due anything; look at the outcomes, then compute again or cancel.")
+            if self.fund_after < 0:
+                return _("The fund does not suffice yet. The cycle can be submitted, but not approved.")
+            return _("Look at the outcomes, then submit.")
+        if self.state == "submitted":
+            return _("Somebody other than %s approves it or sends it back.", self.submitted_by.sudo().name)
+        if self.state == "approved":
+            return _("Prepare the payments and send them.")
+        if self.state == "disbursing":
+            return _("Wait until every payment has an end, then close.")
+        return ""
+
+    # ------------------------------------------------------------------ constraints and CRUD
+
+    @api.constrains("program_id", "start", "end")
+    def _check_period(self):
+        # The programs are locked by create() and write(), so no other transaction adds a period meanwhile.
+        for cycle in self:
+            overlapping = self.sudo().search(
+                [
+                    ("program_id", "=", cycle.program_id.id),
+                    ("id", "!=", cycle.id),
+                    ("state", "!=", "cancelled"),
+                    ("start", "<=", cycle.end),
+                    ("end", ">=", cycle.start),
+                ],
+                limit=1,
+            )
+            if overlapping:
+                raise ValidationError(
+                    _("The period from %(start)s to %(end)s overlaps with %(other)s.",
+                      start=cycle.start, end=cycle.end, other=overlapping.display_name)
+                )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        cycles = self.browse()
+        for vals in vals_list:
+            program = self.env["spp.program"].browse(vals.get("program_id") or self.env.context.get("default_program_id"))
+            program.check_access_rule("read")
+            if program:
+                program._lock()
+                program._check_active()
+            cycle = super().create([{**vals, "program_id": program.id}])
+            cycle._write_guarded({"number": self._next_number(program)})
+            cycles |= cycle
+        return cycles
+
+    def write(self, vals):
+        settings = {"program_id", "start", "end", "as_of"}.intersection(vals)
+        if settings:
+            self._lock()
+            if "program_id" in settings or any(cycle.state != "draft" for cycle in self):
+                raise UserError(_("The period and the as-of date of a cycle can be changed in a draft only."))
+            self.program_id._lock()
+            self._write_guarded({"computed_at": False})
+        return super().write(vals)
+
+    # ------------------------------------------------------------------ actions
+
+    def action_compute(self):
+        """Compute the outcome of every enrolled member and the entitlements of who is eligible; drafts only.
+
+        A draft that was computed before is computed afresh. Role: program manager.
+
+        :return: id of the run (spp.run)
+        """
+        self.ensure_one()
+        self._check_role("program_manager")
+        self._lock()
+        self._check_state("draft")
+        self.program_id._check_active()
+        version = self.program_id._published_version()
+        run = self.env["spp.run"]._start("cycle_compute", _("Compute: %s", self.display_name), self, as_of=self.as_of)
+        self.env.flush_all()
+        self._clear()
+        self._insert_beneficiaries(version)
+        self._insert_entitlements()
+        figures = self._count()
+        self._write_guarded({**figures, "rule_version_id": version.id, "computed_at": fields.Datetime.now()})
+        run._finish({name.removesuffix("_count"): figures[name] for name in FIGURES if name != "total_amount"})
+        self.env.invalidate_all()
+        return run.id
+
+    def action_submit(self):
+        """Freeze the cycle and ask for its approval. Role: program manager."""
+        self._check_role("program_manager")
+        for cycle in self:
+            cycle._lock()
+            cycle._check_state("draft")
+            cycle.program_id._check_active()
+            cycle._check_complete()
+            cycle._set_state("submitted", submitted_by=self.env.uid, submitted_at=fields.Datetime.now(),
+                             state_reason=False)
+        return True
+
+    def action_approve(self):
+        """Commit the total to the fund and make every entitlement due, or do nothing at all.
+
+        Role: approver, and not the person who submitted.
+        """
+        self._check_role("approver")
+        for cycle in self:
+            cycle._lock()
+            cycle._check_state("submitted")
+            if cycle.submitted_by.id == self.env.uid:
+                raise AccessError(_("You submitted %s: somebody else approves it.", cycle.display_name))
+            cycle.program_id._check_active()
+            cycle._commit_fund()
+            cycle._move_entitlements(("draft",), "approved")
+            cycle._set_state("approved", approved_by=self.env.uid, approved_at=fields.Datetime.now())
+        return True
+
+    def action_reject(self, reason):
+        """Send a submitted cycle back: it is a draft again. Role: approver.
+
+        :param reason: why, in plain words
+        """
+        self._check_role("approver")
+        for cycle in self:
+            cycle._lock()
+            cycle._check_state("submitted")
+            cycle._set_state("draft", state_reason=self._given(reason), submitted_by=False, submitted_at=False)
+        return True
+
+    def action_cancel(self, reason):
+        """Give a cycle up before anything of it was paid.
+
+        Role: program manager; for an approved cycle an approver, and what was committed is released.
+        """
+        for cycle in self:
+            cycle._check_role("approver" if cycle.state == "approved" else "program_manager")
+            cycle._lock()
+            cycle._check_state("draft", "submitted", "approved")
+            cycle._check_nothing_open()
+            cycle._release("cancelled", self._given(reason))
+            cycle._move_entitlements(("draft",), "cancelled", reason)
+            cycle._set_state("cancelled", state_reason=self._given(reason))
+        return True
+
+    def action_close(self):
+        """End a cycle: what was approved and not paid expires, and its money is free again.
+
+        Refused while a payment is on its way. Role: program manager.
+        """
+        self._check_role("program_manager")
+        for cycle in self:
+            cycle._lock()
+            cycle._check_state("approved", "disbursing")
+            cycle._check_nothing_open()
+            cycle._release("expired", _("Not paid when the cycle was closed."))
+            cycle._set_state("closed", closed_at=fields.Datetime.now())
+        return True
+
+    # ------------------------------------------------------------------ states
+
+    def _set_state(self, state, **vals):
+        """The one way a cycle's state changes. The caller has locked the row and checked the role."""
+        for cycle in self:
+            cycle._check_state(*TRANSITIONS[state])
+            old = cycle.state
+            cycle._write_guarded({**vals, "state": state})
+            self.env["spp.audit.entry"]._log(
+                f"cycle_{state}",
+                cycle,
+                old={"state": old},
+                new={"state": state, "entitlements": cycle.entitlement_count, "total": cycle.total_amount},
+                note=vals.get("state_reason") or "",
+            )
+
+    def _check_state(self, *states):
+        labels = dict(self._fields["state"]._description_selection(self.env))
+        for cycle in self:
+            if cycle.state not in states:
+                raise UserError(
+                    _("%(cycle)s is %(state)s; this can be done while it is %(states)s only.",
+                      cycle=cycle.display_name, state=labels[cycle.state].lower(),
+                      states=", ".join(labels[state].lower() for state in states))
+                )
+
+    def _check_complete(self):
+        """A draft may be submitted when it is computed, up to date, and gives somebody something."""
+        if not self.computed_at:
+            raise UserError(_("%s has changed since it was computed, or never was. Compute it first.", self.display_name))
+        if not self.entitlement_count:
+            raise UserError(_("Nobody is due anything in %s: there is nothing to submit.", self.display_name))
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT count(*) FROM spp_cycle_beneficiary b
+                  JOIN spp_program_membership m ON m.id = b.membership_id
+                 WHERE b.cycle_id = %s AND b.outcome = 'eligible' AND m.state <> 'enrolled'
+                """,
+                self.id,
+            )
+        )
+        left = self.env.cr.fetchone()[0]
+        if left:
+            raise UserError(
+                _("%(count)s of the beneficiaries of %(cycle)s are no longer enrolled. Compute it again.",
+                  count=left, cycle=self.display_name)
+            )
+
+    def _check_nothing_open(self):
+        count = self._open_payment_count()
+        if count:
+            raise UserError(
+                _("%(count)s payments of %(cycle)s have not come to an end yet.",
+                  count=count, cycle=self.display_name)
+            )
+
+    def _open_payment_count(self):
+        """How many payments of the cycle may still move money. What pays overrides it."""
+        self.ensure_one()
+        return 0
+
+    def _given(self, reason):
+        reason = (reason or "").strip()
+        if not reason:
+            raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
+        return reason
+
+    def _next_number(self, program):
+        self.env.cr.execute(SQL("SELECT COALESCE(max(number), 0) + 1 FROM spp_cycle WHERE program_id = %s", program.id))
+        return self.env.cr.fetchone()[0]
+
+    # ------------------------------------------------------------------ computation
+
+    def _clear(self):
+        """Remove what an earlier computation of this draft left."""
+        self.env.cr.execute(SQL("DELETE FROM spp_entitlement WHERE cycle_id = %s", self.id))
+        self.env.cr.execute(SQL("DELETE FROM spp_cycle_beneficiary WHERE cycle_id = %s", self.id))
+
+    def _insert_beneficiaries(self, version):
+        """The outcome of every enrolled member, also of those whom the user's area hides: a cycle is whole."""
+        members = SQL(
+            """
+            SELECT m.id, m.partner_id, m.by_hand, m.state_reason, p.registrant_status
+              FROM spp_program_membership m
+              JOIN res_partner p ON p.id = m.partner_id
+             WHERE m.program_id = %s AND m.state = 'enrolled'
+            """,
+            self.program_id.id,
+        )
+        population = SQL(
+            "SELECT partner_id AS id FROM (%s) m WHERE registrant_status = 'active' AND NOT by_hand", members
+        )
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO spp_cycle_beneficiary
+                    (cycle_id, membership_id, partner_id, outcome, facts,
+                     create_uid, create_date, write_uid, write_date)
+                SELECT %(cycle)s, m.id, m.partner_id,
+                       CASE WHEN m.registrant_status <> 'active' THEN 'excluded'
+                            WHEN m.by_hand THEN 'eligible'
+                            ELSE COALESCE(o.outcome, 'undetermined') END,
+                       CASE WHEN m.registrant_status <> 'active'
+                            THEN jsonb_build_object('registrant_status', m.registrant_status)
+                            WHEN m.by_hand THEN jsonb_build_object('by_hand', m.state_reason)
+                            ELSE o.facts END,
+                       %(uid)s, %(now)s, %(uid)s, %(now)s
+                  FROM (%(members)s) m
+             LEFT JOIN (%(outcomes)s) o ON o.id = m.partner_id
+                """,
+                cycle=self.id,
+                members=members,
+                outcomes=version._outcome_query(population, self.as_of),
+                uid=self.env.uid,
+                now=self.env.cr.now(),
+            )
+        )
+
+    def _insert_entitlements(self):
+        """One entitlement per eligible beneficiary and active benefit. Amounts are rounded here, once."""
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO spp_entitlement
+                    (id, reference, cycle_id, program_id, beneficiary_id, partner_id, benefit_id, kind, amount,
+                     currency_id, quantity, product_name, state, create_uid, create_date, write_uid, write_date)
+                SELECT due.id, %(prefix)s || due.id, %(cycle)s, %(program)s, due.beneficiary_id, due.partner_id,
+                       due.benefit_id, due.kind, due.amount, %(currency)s, due.quantity, due.product_name, 'draft',
+                       %(uid)s, %(now)s, %(uid)s, %(now)s
+                  FROM (
+                        SELECT nextval('spp_entitlement_id_seq') AS id, b.id AS beneficiary_id, b.partner_id,
+                               g.id AS benefit_id, g.kind,
+                               CASE g.kind WHEN 'money' THEN %(amount)s ELSE 0 END AS amount,
+                               CASE g.kind WHEN 'goods' THEN g.quantity ELSE 0 END AS quantity,
+                               CASE g.kind WHEN 'goods' THEN g.product_name END AS product_name
+                          FROM spp_cycle_beneficiary b
+                          JOIN spp_program_benefit g ON g.program_id = %(program)s AND g.active
+                         WHERE b.cycle_id = %(cycle)s AND b.outcome = 'eligible'
+                       ) due
+                """,
+                prefix=f"{self.program_id.code}-{self.number}-",
+                cycle=self.id,
+                program=self.program_id.id,
+                currency=self.currency_id.id,
+                amount=rounded(SQL("g.amount"), self.currency_id),
+                uid=self.env.uid,
+                now=self.env.cr.now(),
+            )
+        )
+
+    def _count(self):
+        """Return the cycle's FIGURES as they are in the database."""
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT count(*),
+                       count(*) FILTER (WHERE outcome = 'eligible'),
+                       count(*) FILTER (WHERE outcome = 'not_eligible'),
+                       count(*) FILTER (WHERE outcome = 'undetermined'),
+                       count(*) FILTER (WHERE outcome = 'not_compliant'),
+                       count(*) FILTER (WHERE outcome = 'excluded'),
+                       (SELECT count(*) FROM spp_entitlement WHERE cycle_id = %(cycle)s),
+                       (SELECT COALESCE(sum(amount), 0) FROM spp_entitlement WHERE cycle_id = %(cycle)s)
+                  FROM spp_cycle_beneficiary
+                 WHERE cycle_id = %(cycle)s
+                """,
+                cycle=self.id,
+            )
+        )
+        return dict(zip(FIGURES, self.env.cr.fetchone(), strict=True))
+
+    # ------------------------------------------------------------------ money
+
+    def _commit_fund(self):
+        """Commit the exact sum of the cycle's entitlements, as one ledger entry."""
+        self._ledger()._post(
+            self.program_id,
+            "commitment",
+            SQL(
+                """
+                SELECT %s, sum(amount) FROM spp_entitlement
+                 WHERE cycle_id = %s AND state = 'draft' HAVING sum(amount) > 0
+                """,
+                f"cycle:{self.id}", self.id,
+            ),
+        )
+
+    def _release(self, state, reason):
+        """Let what is approved and unpaid become `state`, and its money be free again; once per entitlement."""
+        self.env.flush_all()
+        self._ledger()._post(
+            self.program_id,
+            "release",
+            SQL(
+                """
+                SELECT 'entitlement:' || id, amount FROM spp_entitlement
+                 WHERE cycle_id = %s AND state = 'approved' AND kind = 'money'
+                """,
+                self.id,
+            ),
+        )
+        self._move_entitlements(("approved",), state, reason)
+
+    def _move_entitlements(self, from_states, state, reason=None):
+        """Change the state of all entitlements of the cycle that are in one of `from_states`, in one statement."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE spp_entitlement SET state = %s, state_reason = %s, write_uid = %s, write_date = %s
+                 WHERE cycle_id = %s AND state = ANY(%s)
+                """,
+                state, reason or None, self.env.uid, self.env.cr.now(), self.id, list(from_states),
+            )
+        )
+        self.env.invalidate_all()
+
+    def _ledger(self):
+        # sudo: only the model's own actions post to the fund; they have checked the user's role.
+        return self.env["spp.fund.entry"].sudo()

@@ -1,0 +1,74 @@
+"""Fields that only a model's own methods set.
+
+`readonly=True` is a matter of forms: over XML-RPC every field can be written, and a context key can be sent along
+as well. So what decides about people and money (states, who submitted, totals) is refused by create() and
+write(), and set through `_write_guarded`, which no client can call.
+"""
+
+from odoo import _, api, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class GuardedMixin(models.AbstractModel):
+    _name = "spp.guarded.mixin"
+    _description = "Fields set by the model's own methods only"
+
+    _guarded_fields = frozenset({"state"})
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._refuse_guarded(vals)
+        context = {
+            key: value
+            for key, value in self.env.context.items()
+            if not (key.startswith("default_") and key.removeprefix("default_") in self._guarded_fields)
+        }
+        return super(GuardedMixin, self.with_context(context)).create(vals_list)
+
+    def write(self, vals):
+        self._refuse_guarded(vals)
+        return super().write(vals)
+
+    def _refuse_guarded(self, vals):
+        refused = sorted(self._guarded_fields.intersection(vals))
+        if refused:
+            raise UserError(
+                _("%(model)s: %(fields)s can only be changed by the action meant for it.",
+                  model=self._description,
+                  fields=", ".join(self._fields[name].string for name in refused))
+            )
+
+    def _write_guarded(self, vals):
+        """Write guarded fields. Callers have checked the user's role and the record's state."""
+        # sudo: the roles that decide (an approver, for one) have no write access to what they decide about.
+        return super(GuardedMixin, self.sudo()).write(vals)
+
+    def _check_role(self, *groups):
+        """Refuse users without one of the roles, and records that the user may not see.
+
+        :param groups: XML ids of spp_base without the addon's name
+        """
+        if not any(self.env.user.has_group(f"spp_base.{group}") for group in groups):
+            roles = " / ".join(self.env.ref(f"spp_base.{group}").sudo().name for group in groups)
+            raise AccessError(_("This needs the role %s.", roles))
+        self.check_access_rights("read")
+        self.check_access_rule("read")
+
+    def _lock(self):
+        """Lock the rows until the end of the transaction, or say at once that somebody else has them."""
+        self.flush_recordset()
+        busy = SQL(
+            "SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+            SQL.identifier(self._table), tuple(self.ids) or (0,),
+        )
+        self.env.cr.execute(busy)
+        if self.env.cr.rowcount < len(self):
+            raise UserError(
+                _("%s is being changed by someone else at this moment. Try again when that has ended.",
+                  ", ".join(self.mapped("display_name")))
+            )
+        self.invalidate_recordset()

@@ -1,0 +1,210 @@
+"""A registrant in a program: the state, and the outcome of the rule with the facts it rests on.
+
+A human decision (suspended, exited, graduated, duplicate, enrolled by hand) is sticky: evaluating the rule again
+does not touch it. Nobody is ever deleted.
+"""
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+# decision of a person: (states it applies to, state it leads to)
+DECISIONS = {
+    "enroll": (("candidate", "ineligible"), "enrolled"),
+    "suspend": (("enrolled",), "suspended"),
+    "resume": (("suspended",), "enrolled"),
+    "exit": (("candidate", "ineligible", "enrolled", "suspended"), "exited"),
+    "graduate": (("enrolled", "suspended"), "graduated"),
+    "duplicate": (("candidate", "ineligible", "enrolled", "suspended"), "duplicate"),
+}
+REGISTRANT_STATUS_REASON = {
+    "disabled": "The registry has this registrant as disabled.",
+    "deceased": "The registry has this registrant as deceased.",
+}
+
+
+class ProgramMembership(models.Model):
+    _name = "spp.program.membership"
+    _inherit = ["spp.guarded.mixin"]
+    _description = "Program membership"
+    _order = "id"
+    _rec_names_search = ["partner_id"]
+
+    _guarded_fields = frozenset({
+        "state", "state_date", "state_reason", "outcome", "facts", "evaluated_on", "enrolled_on", "by_hand",
+        "rule_version_id",
+    })
+
+    program_id = fields.Many2one(comodel_name="spp.program", required=True, ondelete="restrict")
+    company_id = fields.Many2one(comodel_name="res.company", related="program_id.company_id")
+    partner_id = fields.Many2one(
+        comodel_name="res.partner",
+        string="Registrant",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        domain="[('is_registrant', '=', True)]",
+    )
+    state = fields.Selection(
+        selection=[
+            ("candidate", "Candidate"),
+            ("enrolled", "Enrolled"),
+            ("suspended", "Suspended"),
+            ("graduated", "Graduated"),
+            ("exited", "Exited"),
+            ("ineligible", "Ineligible"),
+            ("duplicate", "Duplicate"),
+        ],
+        required=True,
+        readonly=True,
+        default="candidate",
+        copy=False,
+    )
+    state_date = fields.Date(string="In this state since", readonly=True, copy=False)
+    state_reason = fields.Char(
+        string="Reason of the decision", readonly=True, copy=False, help="Why a person decided so."
+    )
+    by_hand = fields.Boolean(
+        string="Enrolled by hand",
+        readonly=True,
+        default=False,
+        copy=False,
+        help="A person enrolled them with a reason; the rule is not asked about them.",
+    )
+    outcome = fields.Selection(
+        selection=[("eligible", "Eligible"), ("not_eligible", "Not eligible"), ("undetermined", "Undetermined")],
+        readonly=True,
+        copy=False,
+        help="What the rule said when it was last evaluated. Undetermined: something it needs is not in the "
+        "registry.",
+    )
+    facts = fields.Json(readonly=True, copy=False)
+    rule_version_id = fields.Many2one(
+        comodel_name="spp.rule.version", readonly=True, copy=False, ondelete="restrict"
+    )
+    evaluated_on = fields.Date(
+        readonly=True, copy=False, help="The date on which the rule looked at the registry."
+    )
+    enrolled_on = fields.Date(readonly=True, copy=False)
+    reason = fields.Char(compute="_compute_reason", help="Why this person is in, out, or undecided.")
+
+    _sql_constraints = [
+        ("partner_unique", "UNIQUE(program_id, partner_id)", "This registrant is in the program already."),
+        (
+            "by_hand_reason",
+            "CHECK(NOT by_hand OR state_reason IS NOT NULL)",
+            "Enrolling somebody by hand needs a reason.",
+        ),
+    ]
+
+    def init(self):
+        # The members of a program by state: the smart buttons' counts, and the population of each bulk step.
+        self.env.cr.execute("""
+            CREATE INDEX IF NOT EXISTS spp_program_membership_program_state_idx
+                ON spp_program_membership (program_id, state, outcome)
+        """)
+
+    @api.depends("partner_id", "program_id")
+    def _compute_display_name(self):
+        for membership in self:
+            membership.display_name = f"{membership.partner_id.display_name} ({membership.program_id.code})"
+
+    @api.depends("outcome", "facts", "rule_version_id", "evaluated_on", "by_hand", "state_reason", "state")
+    def _compute_reason(self):
+        for membership in self:
+            membership.reason = membership._reason_text()
+
+    def _reason_text(self):
+        if self.by_hand and self.state == "enrolled":
+            return _("Enrolled by hand: %s", self.state_reason)
+        if self.state not in ("candidate", "enrolled", "ineligible"):
+            return self.state_reason or ""
+        if not self.outcome:
+            return _("Not evaluated yet.")
+        if not self.rule_version_id:
+            return REGISTRANT_STATUS_REASON.get((self.facts or {}).get("registrant_status"), "")
+        # sudo: everybody who may see the person may see why the rule said so.
+        return self.rule_version_id.sudo()._explain(self.facts or {}, self.outcome, self.evaluated_on)
+
+    @api.constrains("partner_id", "program_id")
+    def _check_target(self):
+        for membership in self:
+            partner = membership.partner_id
+            if not partner.is_registrant or partner.is_group != (membership.program_id.target == "group"):
+                raise ValidationError(
+                    _("%(person)s is not of the kind that %(program)s is for.",
+                      person=partner.display_name, program=membership.program_id.display_name)
+                )
+
+    def write(self, vals):
+        if {"program_id", "partner_id"}.intersection(vals):
+            raise UserError(_("A membership is of one registrant in one program, for good."))
+        return super().write(vals)
+
+    # ------------------------------------------------------------------ actions
+
+    def action_enroll_by_hand(self, reason, date=None):
+        """Enroll candidates or ineligible members by a person's decision; the rule is not asked about them again.
+
+        :param reason: why, in plain words
+        :param date: from when, "2026-01-31"; today when not given
+        """
+        return self._decide("enroll", reason, date)
+
+    def action_suspend(self, reason, date=None):
+        """Suspend enrolled members: no cycle computed from now on considers them."""
+        return self._decide("suspend", reason, date)
+
+    def action_resume(self, reason, date=None):
+        """Let suspended members be enrolled again."""
+        return self._decide("resume", reason, date)
+
+    def action_exit(self, reason, date=None):
+        """Let members leave the program."""
+        return self._decide("exit", reason, date)
+
+    def action_graduate(self, reason, date=None):
+        """Let members leave the program because they reached its aim."""
+        return self._decide("graduate", reason, date)
+
+    def action_mark_duplicate(self, reason, date=None):
+        """Set members aside because the same person or household is a member already."""
+        return self._decide("duplicate", reason, date)
+
+    # ------------------------------------------------------------------ business
+
+    def _decide(self, decision, reason, date=None):
+        """Take one of the DECISIONS about each of the members, or about none."""
+        self._check_role("enrollment_officer", "program_manager")
+        reason = (reason or "").strip()
+        if not reason:
+            raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
+        date = fields.Date.to_date(date) or fields.Date.context_today(self)
+        states, new_state = DECISIONS[decision]
+        self._lock()
+        refused = self.filtered(lambda membership: membership.state not in states)
+        if refused:
+            labels = dict(self._fields["state"]._description_selection(self.env))
+            raise UserError(
+                _("This cannot be decided about %(count)s of the %(total)s members, such as %(name)s, who is %(state)s.",
+                  count=len(refused), total=len(self), name=refused[0].display_name,
+                  state=labels[refused[0].state].lower())
+            )
+        vals = {"state": new_state, "state_date": date, "state_reason": reason}
+        if decision == "enroll":
+            vals.update(by_hand=True, enrolled_on=date)
+        for program, members in self.grouped("program_id").items():
+            self._log_decision(program, members, decision, vals)
+        self._write_guarded(vals)
+        return True
+
+    def _log_decision(self, program, members, decision, vals):
+        """One audit entry per program, on the membership itself when there is only one."""
+        new = {"state": vals["state"], "date": str(vals["state_date"])}
+        record, old = members, {"state": members[:1].state}
+        if len(members) > 1:
+            record = program
+            old = {"state": {str(m.id): m.state for m in members}}
+            new["memberships"] = members.ids
+        self.env["spp.audit.entry"]._log(
+            f"member_{decision}", record, old=old, new=new, note=vals["state_reason"]
+        )

@@ -1,0 +1,4 @@
+from . import fund_change
+from . import member_decision
+from . import cycle_reason
+from . import cycle_open
