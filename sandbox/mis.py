@@ -11,7 +11,7 @@ import secrets
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import NamedTuple
 
-from .rpc import MODELS, OdooError, Tables
+from .rpc import MODELS, REQUIRED, OdooError, Tables
 from .server import Answer, Server
 
 DATA = os.path.join(os.path.dirname(__file__), "data")
@@ -69,9 +69,10 @@ class Mis(Server):
         self.db.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", (model, row["id"], json.dumps(row)))
 
     def reset(self):
-        super().reset()
-        with self.transaction():
-            self._load()
+        with self._lock:
+            super().reset()
+            with self.transaction():
+                self._load()
 
     def act(self, request):
         if request.path == "/web/session/logout":
@@ -145,7 +146,10 @@ class Mis(Server):
         if not user.may_read:
             reason = f"You are not allowed to access '{model}' records."
             raise OdooError("odoo.exceptions.AccessError", reason)
-        return self.tables.call(model, method, params.get("args") or [], params.get("kwargs") or {})
+        try:
+            return self.tables.call(model, method, params.get("args") or [], params.get("kwargs") or {})
+        except (TypeError, ValueError, LookupError) as error:  # a domain or argument that makes no sense
+            raise OdooError(f"builtins.{type(error).__name__}", str(error)) from None
 
     # The registry API, 15.0 contract
 
@@ -206,24 +210,35 @@ class Mis(Server):
     def _change_record(self, model, number, values):
         """No id: a new record. Values null: the record is deleted. Stamps move as at a real source."""
         rows = self.tables[model]
-        stamp = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-        if values is not None and (unknown := values.keys() - MODELS[model].keys() - {"phone_sanitized"}):
+        old = dict(rows[number]) if number is not None else {"id": max(rows, default=0) + 1}
+        new = old | (values or {}) | {"id": old["id"]}
+        if unknown := new.keys() - MODELS[model].keys() - {"program_memberships"}:
             raise ValueError(f"no such field of {model}: {', '.join(sorted(unknown))}")
-        if number is None:
-            number = max(rows, default=0) + 1
-            row = {"id": number, "create_date": stamp}
-        else:
-            row = dict(rows[number])
+        if missing := [name for name in REQUIRED[model] if new.get(name) is None]:
+            raise ValueError(f"{model} needs {', '.join(missing)}")
+        for name, kind in MODELS[model].items():
+            if kind.startswith("many2one:") and new.get(name):
+                self.tables[kind.split(":")[1]][new[name]]  # KeyError: it would point nowhere
+        stamp = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         if values is None:
-            self.db.execute("DELETE FROM record WHERE model = ? AND id = ?", (model, number))
-            del rows[number]
+            self._delete(model, number)
         else:
-            rows[number] = row | values | {"write_date": stamp}
-            self._store(model, rows[number])
+            new = {"create_date": stamp} | new | {"write_date": stamp}
+            rows[new["id"]] = new
+            self._store(model, new)
         if model == "g2p.group.membership":  # moves its group, and only that; other children move nobody
-            group = self.tables["res.partner"][rows.get(number, row)["group"]]
+            group = self.tables["res.partner"][new["group"]]
             group["write_date"] = stamp
             self._store("res.partner", group)
+
+    def _delete(self, model, number):
+        """The record and what points to it."""
+        for other, fields in MODELS.items():
+            links = [name for name, kind in fields.items() if kind == f"many2one:{model}"]
+            for row in [row for row in self.tables[other].values() if number in map(row.get, links)]:
+                self._delete(other, row["id"])
+        self.tables[model].pop(number, None)
+        self.db.execute("DELETE FROM record WHERE model = ? AND id = ?", (model, number))
 
 
 class Registry:

@@ -72,6 +72,17 @@ MODELS = {
     "g2p.group.kind": CATALOGUE,
     "g2p.group.membership.kind": CATALOGUE,
 }
+REQUIRED = {
+    "res.partner": ("name", "is_group"),
+    "g2p.group.membership": ("group", "individual", "kind"),
+    "g2p.reg.id": ("partner_id", "id_type"),
+    "g2p.phone.number": ("partner_id", "phone_no"),
+    "res.partner.bank": ("partner_id", "acc_number"),
+    "res.bank": ("name",),
+    "g2p.id.type": ("name",),
+    "g2p.group.kind": ("name",),
+    "g2p.group.membership.kind": ("name",),
+}
 LABELS = {
     "g2p.reg.id": lambda row: row.get("value"),
     "g2p.phone.number": lambda row: row["phone_no"],

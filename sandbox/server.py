@@ -11,7 +11,10 @@ import json
 import os
 import socket
 import sqlite3
+import sys
 import threading
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -37,7 +40,8 @@ class Answer(NamedTuple):
     content_type: str = "application/json"
 
 
-class Fault(NamedTuple):
+@dataclass
+class Fault:
     fault: str
     path: str = "*"  # exact path, or a prefix ending in *
     times: int | None = 1  # None: until cleared
@@ -192,22 +196,23 @@ class Server:
         return None if kind == "drop_after" else answer
 
     def _act(self, request):
-        try:
-            with self.transaction():
-                return self.act(request)
-        except Refusal as refusal:
-            return refusal.answer
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            try:
+                with self.transaction():
+                    return self.act(request)
+            except Refusal as refusal:
+                return refusal.answer
 
     def _take_fault(self, path):
         with self._lock:
-            for index, fault in enumerate(self.faults):
-                if fault.matches(path):
-                    if fault.times is not None:
-                        self.faults[index : index + 1] = (
-                            [fault._replace(times=fault.times - 1)] if fault.times > 1 else []
-                        )
-                    return fault
-        return None
+            fault = next((fault for fault in self.faults if fault.matches(path)), None)
+            if fault and fault.times is not None:
+                fault.times -= 1
+                if not fault.times:
+                    self.faults.remove(fault)
+            return fault
 
     # The control endpoints
 
@@ -243,7 +248,7 @@ class Server:
             self.faults = []
         elif command != ("GET", "faults"):
             raise ValueError(f"no such command: {request.method} {request.path}")
-        return {"faults": [fault._asdict() for fault in self.faults]}
+        return {"faults": [asdict(fault) for fault in self.faults]}
 
     def _add_fault(self, body):
         fault = Fault(**body)
@@ -303,8 +308,6 @@ class _HTTPServer(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """A client that went away is ordinary here; anything else is a fault of ours and is shown."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -348,10 +351,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 def who_holds(port):
     """Who listens on 127.0.0.1:port, in words: another sandbox, a process (Linux), or somebody unknown."""
-    from http.client import HTTPConnection, HTTPException
-
     try:
-        connection = HTTPConnection(HOST, port, timeout=2)
+        connection = HTTPConnection(HOST, port, timeout=0.5)
         connection.request("GET", CONTROL)
         told = json.loads(connection.getresponse().read())
         return f"another sandbox (its {told['server']}, process {told['pid']}, state {told['state']})"
