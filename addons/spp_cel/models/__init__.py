@@ -1,0 +1,5 @@
+from . import cel_schema
+from . import res_partner
+from . import spp_cel_variable
+from . import spp_rule
+from . import spp_rule_version

@@ -1,0 +1,173 @@
+"""The interpreter: one rule, one record, in plain Python. It must agree with sql.py on every record.
+
+A value that is missing is None, and None passes through every operator as CEL's error does: && and
+|| absorb it where the other side decides, everything else keeps it. A count knows two numbers:
+how many items certainly satisfy the condition, and how many possibly do (those for which the
+condition is missing included). A comparison with a count is decided when all numbers between agree.
+"""
+
+import math
+from dataclasses import dataclass
+
+from . import ir
+from .dates import age
+from .schema import Type
+
+_ORDER = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+_ARITHMETIC = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b}
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is known about a count: `certain` <= true number <= `possible` <= `of`, all items."""
+
+    certain: int
+    possible: int
+    of: int
+
+
+class Records:
+    """Values taken from records: dicts of the schema's fields (dates as dates, None where unknown).
+
+    The items of a collection are a list of such dicts under the collection's name, with its
+    `live_columns`; those not live at the as-of date are left out here.
+    """
+
+    def __init__(self, target, record, as_of, constants):
+        self.rows = {target: record}
+        self.as_of = as_of
+        self.constants = constants
+
+    def variable(self, node):
+        return self.constants[node.name].value
+
+    def field(self, node):
+        row = self.rows[node.record]
+        if node.field.age_of:
+            birthdate = row.get(node.field.age_of.name)
+            return None if birthdate is None else age(birthdate, self.as_of)
+        value = row.get(node.field.name)
+        return float(value) if node.type is Type.DOUBLE and value is not None else value
+
+    def items(self, node):
+        """(item, values seen from inside the item) for each live item of a count's collection."""
+        for item in self.rows[node.record][node.collection.name]:
+            if node.collection.live(item, self.as_of):
+                inside = Records(node.variable, item, self.as_of, self.constants)
+                inside.rows.update(self.rows)
+                yield item, inside
+
+    def tally(self, node):
+        answers = [
+            True if node.predicate is None else value(node.predicate, inside) for _item, inside in self.items(node)
+        ]
+        certain = answers.count(True)
+        return Tally(certain, certain + answers.count(None), len(answers))
+
+
+class Facts:
+    """Values taken from the facts stored with an outcome; no registry needed."""
+
+    def __init__(self, facts):
+        self.facts = facts
+
+    def variable(self, node):
+        return self.facts.get(ir.text(node))
+
+    field = variable
+
+    def tally(self, node):
+        return Tally(**self.facts[ir.text(node)])
+
+
+def value(node, source):
+    """The value of a node: bool, int, float or str, or None where it is missing."""
+    match node:
+        case ir.Literal():
+            return node.value
+        case ir.Variable():
+            return source.variable(node)
+        case ir.FieldOf():
+            return source.field(node)
+        case ir.Has():
+            return source.field(node.operand) is not None
+        case ir.And():
+            return _absorb(False, (value(item, source) for item in node.items))
+        case ir.Or():
+            return _absorb(True, (value(item, source) for item in node.items))
+        case ir.Compare():
+            return _compare(node, source)
+        case ir.In():
+            found = _lift(lambda operand, *choices: operand in choices, (node.operand, *node.choices), source)
+            return found if found is None else found is not node.negated
+        case ir.Arithmetic():
+            return _lift(_ARITHMETIC[node.operator], (node.left, node.right), source)
+        case ir.Not():
+            return _lift(lambda operand: not operand, (node.operand,), source)
+        case ir.Negative():
+            return _lift(lambda operand: -operand, (node.operand,), source)
+        case ir.Length():
+            return _lift(len, (node.operand,), source)
+    tally = source.tally(node)
+    return tally.certain if tally.certain == tally.possible else None
+
+
+def _absorb(deciding, answers):
+    answers = list(answers)
+    if deciding in answers:
+        return deciding
+    return None if None in answers else not deciding
+
+
+def _lift(function, operands, source):
+    values = [value(operand, source) for operand in operands]
+    return None if None in values else function(*values)
+
+
+def _compare(node, source):
+    left, right = _bounds(node.left, source), _bounds(node.right, source)
+    if left is None or right is None:
+        return None
+    (low, high), (from_, to) = left, right
+    holds = _ORDER[node.operator]
+    if node.operator in ("==", "!="):
+        if high < from_ or low > to or _never_whole(node, left, right):
+            return node.operator == "!="
+        return node.operator == "==" if low == high and from_ == to else None
+    answers = {holds(a, b) for a in (low, high) for b in (from_, to)}
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _never_whole(node, left, right):
+    """A count compared with a number that is not whole: equal for no possible value."""
+    for side, other, bounds in ((node.left, node.right, right), (node.right, node.left, left)):
+        if isinstance(side, ir.Count) and other.type is Type.DOUBLE and bounds[0] != math.floor(bounds[0]):
+            return True
+    return False
+
+
+def _bounds(node, source):
+    """(lowest, highest) possible value, or None where nothing is known."""
+    if isinstance(node, ir.Count):
+        tally = source.tally(node)
+        return tally.certain, tally.possible
+    known = value(node, source)
+    return None if known is None else (known, known)
+
+
+def deciding(node, source):
+    """The leaves that make the rule true, false or undetermined, in the order of the text."""
+    if not isinstance(node, ir.And | ir.Or):
+        yield node
+        return
+    answer = value(node, source)
+    for item in node.items:
+        if value(item, source) is answer:
+            yield from deciding(item, source)

@@ -1,0 +1,221 @@
+"""The typed form of a rule, on which everything after the checks works.
+
+Built by check.py only, so each node is well typed. Negation is pushed down to the leaves while
+building (`negate`), so `Not` appears only above a yes/no leaf; `exists` and `all` have become
+comparisons of a `Count`. `text` writes a node back as CEL: it is the key of a fact.
+"""
+
+import json
+from dataclasses import dataclass
+
+from .schema import Collection, Field, Type
+
+INVERSE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
+MIRROR = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
+
+
+@dataclass(frozen=True)
+class Literal:
+    type: Type
+    value: object
+
+
+@dataclass(frozen=True)
+class Variable:
+    """`variables.name`."""
+
+    type: Type
+    name: str
+
+
+@dataclass(frozen=True)
+class FieldOf:
+    """A field of the record called `record`: the target, or a macro's variable."""
+
+    record: str
+    field: Field
+
+    @property
+    def type(self):
+        return self.field.type
+
+
+@dataclass(frozen=True)
+class Has:
+    """Whether a field is known."""
+
+    operand: FieldOf
+    type = Type.BOOL
+
+
+@dataclass(frozen=True)
+class Not:
+    """Negation of a yes/no leaf: Has, FieldOf or Variable."""
+
+    operand: object
+    type = Type.BOOL
+
+
+@dataclass(frozen=True)
+class And:
+    items: tuple
+    type = Type.BOOL
+
+
+@dataclass(frozen=True)
+class Or:
+    items: tuple
+    type = Type.BOOL
+
+
+@dataclass(frozen=True)
+class Compare:
+    operator: str
+    left: object
+    right: object
+    type = Type.BOOL
+
+
+@dataclass(frozen=True)
+class In:
+    """`operand in [choices]`, the choices being literals and variables of the operand's kind."""
+
+    operand: object
+    choices: tuple
+    negated: bool = False
+    type = Type.BOOL
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """`+`, `-` or `*`; the checks have made sure that the result fits."""
+
+    operator: str
+    left: object
+    right: object
+
+    @property
+    def type(self):
+        return self.left.type
+
+
+@dataclass(frozen=True)
+class Negative:
+    operand: object
+
+    @property
+    def type(self):
+        return self.operand.type
+
+
+@dataclass(frozen=True)
+class Length:
+    """The number of characters of a text."""
+
+    operand: object
+    type = Type.INT
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many records of a collection of the target satisfy `predicate` (None: all of them count).
+
+    Inside the predicate the record is called `variable`.
+    """
+
+    record: str
+    collection: Collection
+    variable: str = ""
+    predicate: object = None
+    type = Type.INT
+
+
+def negate(node):
+    """The opposite of a yes/no node. Missing stays missing."""
+    match node:
+        case Literal():
+            return Literal(Type.BOOL, not node.value)
+        case Not():
+            return node.operand
+        case And():
+            return Or(tuple(map(negate, node.items)))
+        case Or():
+            return And(tuple(map(negate, node.items)))
+        case Compare():
+            return Compare(INVERSE[node.operator], node.left, node.right)
+        case In():
+            return In(node.operand, node.choices, not node.negated)
+    return Not(node)
+
+
+def children(node):
+    match node:
+        case And() | Or():
+            return node.items
+        case Compare() | Arithmetic():
+            return (node.left, node.right)
+        case In():
+            return (node.operand, *node.choices)
+        case Has() | Not() | Negative() | Length():
+            return (node.operand,)
+        case Count(predicate=predicate) if predicate is not None:
+            return (predicate,)
+    return ()
+
+
+def walk(node):
+    """The node and everything below it, in the order of the text."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def is_constant(node):
+    """Whether the value depends on no record."""
+    return not any(isinstance(part, FieldOf | Count) for part in walk(node))
+
+
+def facts(node, target):
+    """What a rule looks at: fields of the target, variables and counts, each once."""
+    found = {}
+    for part in walk(node):
+        if isinstance(part, Count | Variable) or (isinstance(part, FieldOf) and part.record == target):
+            found.setdefault(text(part), part)
+    return found
+
+
+def text(node):
+    """The node as CEL."""
+    match node:
+        case Literal(Type.STRING, value):
+            return json.dumps(value, ensure_ascii=False)
+        case Literal():
+            return json.dumps(node.value)
+        case Variable():
+            return f"variables.{node.name}"
+        case FieldOf():
+            return f"{node.record}.{node.field.name}"
+        case Has():
+            return f"has({text(node.operand)})"
+        case Not():
+            return f"!{text(node.operand)}"
+        case And() | Or():
+            sign = " && " if isinstance(node, And) else " || "
+            return sign.join(_grouped(item) for item in node.items)
+        case Compare() | Arithmetic():
+            return f"{_grouped(node.left)} {node.operator} {_grouped(node.right)}"
+        case In():
+            found = f"{_grouped(node.operand)} in [{', '.join(map(text, node.choices))}]"
+            return f"!({found})" if node.negated else found
+        case Negative():
+            return f"-({text(node.operand)})"
+        case Length():
+            return f"size({text(node.operand)})"
+    items = f"{node.record}.{node.collection.name}"
+    if node.predicate is not None:
+        items += f".filter({node.variable}, {text(node.predicate)})"
+    return f"{items}.size()"
+
+
+def _grouped(node):
+    return f"({text(node)})" if isinstance(node, And | Or | Compare | Arithmetic | In) else text(node)

@@ -1,0 +1,85 @@
+"""A compiled rule: what the rest of the system uses of this package."""
+
+from dataclasses import dataclass, field
+
+from . import explain, interpret, ir, sql
+from .schema import Schema
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer for one record: outcome, the facts it rests on, and what was missing."""
+
+    outcome: str
+    facts: dict = field(hash=False)
+    missing: list = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A checked rule. Nothing in it depends on a date or a record; values of variables come later."""
+
+    text: str
+    schema: Schema
+    target: str
+    node: object
+
+    @property
+    def variables(self):
+        """Names of the variables that the rule reads, in the order of the text."""
+        return [part.name for part in ir.facts(self.node, self.target).values() if isinstance(part, ir.Variable)]
+
+    def to_sql(self, population_sql, population_params, as_of, variables=None):
+        """(sql, params) that selects id, outcome and facts (jsonb) for every id of the population.
+
+        `population_sql` selects a column `id`. The outcome is eligible, not_eligible or
+        undetermined. `variables` maps names to Constant.
+        """
+        return self._sql(sql.outcomes, self.node, population_sql, population_params, as_of, variables)
+
+    def ids_sql(self, outcome, population_sql, population_params, as_of, variables=None):
+        """(sql, params) that selects the ids with the outcome eligible or not_eligible.
+
+        Cheaper than to_sql where the facts are not wanted: existence tests become semi joins.
+        """
+        node = {"eligible": self.node, "not_eligible": ir.negate(self.node)}[outcome]
+        return self._sql(sql.matching, node, population_sql, population_params, as_of, variables)
+
+    def _sql(self, build, node, population_sql, population_params, as_of, variables):
+        population = sql.Sql.raw(population_sql, population_params)
+        constants = self._constants(variables)
+        built = build(node, self.schema, self.target, population, as_of, constants)
+        return built.text, built.params
+
+    def evaluate(self, record, as_of, variables=None):
+        """The answer for one record (see interpret.Records for its form)."""
+        source = interpret.Records(self.target, record, as_of, self._constants(variables))
+        answer = interpret.value(self.node, source)
+        outcome = {True: "eligible", False: "not_eligible", None: "undetermined"}[answer]
+        facts = {key: self._fact(part, source) for key, part in ir.facts(self.node, self.target).items()}
+        return Result(outcome, facts, explain.missing(self.node, source))
+
+    @staticmethod
+    def _fact(part, source):
+        if isinstance(part, ir.Count):
+            return vars(source.tally(part))
+        known = interpret.value(part, source)
+        return known.isoformat() if hasattr(known, "isoformat") else known
+
+    def explain(self, facts):
+        """Sentences that say which conditions decided, from the facts of `evaluate` or `to_sql`."""
+        return explain.explain(self.node, facts)
+
+    def _constants(self, variables):
+        """The constants that the rule reads, checked: they go into the statement."""
+        expected = {part.name: part.type for part in ir.walk(self.node) if isinstance(part, ir.Variable)}
+        constants = {}
+        for name, kind in expected.items():
+            constant = (variables or {}).get(name)
+            if constant is None:
+                raise ValueError(f"The variable “{name}” has no value.")
+            problem = constant.problem() if constant.type is kind else f"must be {kind.words}"
+            if problem:
+                raise ValueError(f"The variable “{name}” {problem}.")
+            constants[name] = constant
+        return constants

@@ -1,0 +1,427 @@
+"""SQL: one statement that answers a rule for everybody.
+
+SQL's NULL models what is missing exactly: AND, OR and NOT absorb it as CEL's &&, || and ! absorb an
+error, everything else keeps it. Yes/no nodes are compiled to a condition that IS TRUE when the node
+is true (`true`); that a node is false is the truth of its negation (`false`). So no condition needs
+a negation around it, birthdate ranges stay usable by an index, and counting stays simple:
+
+- a count is a pair: items for which the condition is true, and items for which it is not false;
+- all counts over a collection come from one grouped LEFT JOIN, shared by the whole rule;
+- where only the matching ids are wanted, "at least one" is EXISTS and "none" is NOT EXISTS, which
+  the planner can turn into semi and anti joins.
+
+There is no correlated scalar subquery. Every value is a bound parameter with an explicit cast.
+"""
+
+from . import interpret, ir
+from .dates import latest_birthdate
+from .schema import Type
+
+POPULATION = "spp_population"
+
+_CASTS = {Type.INT: "bigint", Type.DOUBLE: "double precision", Type.STRING: "text", Type.BOOL: "boolean"}
+_PAIRS_PER_CALL = 40  # a function takes at most 100 arguments
+
+
+class Sql:
+    """A piece of SQL with its parameters: `Sql("%s < %s", piece, value)` nests pieces, binds values."""
+
+    def __init__(self, code, *arguments):
+        texts, self.params = [], []
+        for argument in arguments:
+            nested = isinstance(argument, Sql)
+            texts.append(argument.text if nested else "%s")
+            self.params.extend(argument.params if nested else (argument,))
+        self.text = code % tuple(texts) if arguments else code
+
+    @classmethod
+    def raw(cls, text, params):
+        piece = cls(text)
+        piece.params = list(params)
+        return piece
+
+    @classmethod
+    def join(cls, separator, pieces):
+        pieces = list(pieces)
+        return cls(separator.join(["%s"] * len(pieces)), *pieces)
+
+
+def outcomes(node, schema, target, population, as_of, constants):
+    """SELECT (id, outcome, facts) for every id of `population`, a Sql that yields a column `id`."""
+    compiler = _Compiler(schema, target, as_of, constants, exists=False)
+    outcome = Sql(
+        "CASE WHEN %s THEN 'eligible' WHEN %s THEN 'not_eligible' ELSE 'undetermined' END",
+        compiler.true(node),
+        compiler.false(node),
+    )
+    facts = compiler.facts(node)
+    return Sql(
+        f"WITH {POPULATION} AS (%s) SELECT r.id, %s AS outcome, %s AS facts %s",
+        population,
+        outcome,
+        facts,
+        compiler.source(),
+    )
+
+
+def matching(node, schema, target, population, as_of, constants):
+    """SELECT the ids of `population` for which `node` is true."""
+    compiler = _Compiler(schema, target, as_of, constants, exists=True)
+    condition = compiler.true(node)
+    return Sql(
+        f"WITH {POPULATION} AS (%s) SELECT r.id %s WHERE %s", population, compiler.source(), condition
+    )
+
+
+def records(record_type, population):
+    """SELECT the plain values of records, as the interpreter takes them."""
+    row = _Row(record_type.table, "r")
+    columns = row.columns(record_type)
+    return Sql(
+        f"SELECT r.id, {columns} FROM {record_type.table} r {row.joins()} WHERE r.id IN (%s)", population
+    )
+
+
+def items(schema, collection, population):
+    """SELECT the items of a collection: `owner_id`, the `live_columns`, and the items' values."""
+    item_type = schema.item_type(collection)
+    row = _Row(item_type.table, "r")
+    live = "".join(f", link.{name}" for name in collection.live_columns)
+    return Sql(
+        f"SELECT link.{collection.owner} AS owner_id, r.id{live}, {row.columns(item_type)}"
+        f" FROM {collection.table} link JOIN {item_type.table} r ON r.id = link.{collection.item} {row.joins()}"
+        f" WHERE link.{collection.owner} IN (%s) ORDER BY link.id",
+        population,
+    )
+
+
+class _Row:
+    """One row in the FROM clause, and the joins that its fields ask for."""
+
+    def __init__(self, table, alias):
+        self.table = table
+        self.alias = alias
+        self.used = False
+        self._joins = {}
+
+    def column(self, field):
+        self.used = True
+        names = {"r": self.alias, "link": "link", "j": f"{self.alias}_{field.name}"}
+        if field.join:
+            self._joins[field.name] = field.join.format(**names)
+        return field.sql.format(**names)
+
+    def columns(self, record_type):
+        title = record_type.title.format(r=self.alias)
+        stored = [known for known in record_type.fields if not known.age_of]
+        return ", ".join([f"{title} AS display_name", *(f"{self.column(known)} AS {known.name}" for known in stored)])
+
+    def joins(self):
+        return " ".join(self._joins.values())
+
+
+class _Members:
+    """The grouped join over one collection: its row, and one pair of columns for each condition."""
+
+    def __init__(self, collection, row, owner):
+        self.collection = collection
+        self.row = row
+        self.owner = owner  # the target's row as seen from inside
+        self.pairs = []  # (key, certain, possible)
+
+
+class _Compiler:
+    def __init__(self, schema, target, as_of, constants, exists):
+        self.schema = schema
+        self.target = target
+        self.as_of = as_of
+        self.constants = constants
+        self.exists = exists
+        self.record_type = schema.record_types[target]
+        self.row = _Row(self.record_type.table, "r")
+        self.rows = {target: self.row}
+        self.members = {}  # by collection name
+
+    # -- yes/no --------------------------------------------------------------------------------
+
+    def false(self, node):
+        return self.true(ir.negate(node))
+
+    def true(self, node):
+        """A condition that is TRUE exactly when the node is true (else FALSE or NULL)."""
+        match node:
+            case ir.And() | ir.Or():
+                sign = " AND " if isinstance(node, ir.And) else " OR "
+                return Sql("(%s)", Sql.join(sign, map(self.true, node.items)))
+            case ir.Not(operand=ir.Has() as has):
+                return Sql("%s IS NULL", self.value(has.operand))
+            case ir.Not():
+                return Sql("NOT %s", self.value(node.operand))
+            case ir.Has():
+                return Sql("%s IS NOT NULL", self.value(node.operand))
+            case ir.In():
+                return self._in(node)
+            case ir.Compare():
+                return self._compare(node)
+        return self.value(node)
+
+    def _in(self, node):
+        decimal = Type.DOUBLE in {part.type for part in (node.operand, *node.choices)}
+        kind = Type.DOUBLE if decimal else node.operand.type
+        values = [self._constant(choice) for choice in node.choices]
+        values = list(map(float, values)) if decimal else values
+        test = "<> ALL" if node.negated else "= ANY"
+        return Sql(f"%s {test} (CAST(%s AS {_CASTS[kind]}[]))", self._as(kind, node.operand), values)
+
+    def _compare(self, node):
+        if isinstance(node.right, ir.Count) and not isinstance(node.left, ir.Count):
+            node = ir.Compare(ir.MIRROR[node.operator], node.right, node.left)
+        if isinstance(node.left, ir.Count):
+            return self._compare_count(node)
+        if _is_age(node.right) and ir.is_constant(node.left):
+            node = ir.Compare(ir.MIRROR[node.operator], node.right, node.left)
+        if _is_age(node.left) and ir.is_constant(node.right) and node.right.type is Type.INT:
+            return self._compare_age(node.left, node.operator, self._constant(node.right))
+        kind = node.left.type if node.left.type is node.right.type else Type.DOUBLE
+        collate = ' COLLATE "C"' if kind is Type.STRING else ""
+        operator = "<>" if node.operator == "!=" else node.operator.replace("==", "=")
+        return Sql(f"%s{collate} {operator} %s", self._as(kind, node.left), self._as(kind, node.right))
+
+    def _compare_age(self, node, operator, years):
+        """An age compared with a number is a range of birthdates."""
+        birthdate = self._birthdate(node)
+        born = Sql("%s <= CAST(%s AS date)", birthdate, self.as_of)
+
+        def at_least(years):
+            return Sql("%s <= CAST(%s AS date)", birthdate, latest_birthdate(years, self.as_of))
+
+        def under(years):
+            if years <= 0:
+                return Sql("(%s AND %s > CAST(%s AS date))", born, birthdate, self.as_of)
+            return Sql("(%s AND %s > CAST(%s AS date))", born, birthdate, latest_birthdate(years, self.as_of))
+
+        match operator:
+            case ">=":
+                return at_least(years)
+            case ">":
+                return at_least(years + 1)
+            case "<":
+                return under(years)
+            case "<=":
+                return under(years + 1)
+            case "==":
+                return Sql("(%s AND %s)", at_least(years), under(years + 1))
+        return Sql("(%s OR %s)", under(years), at_least(years + 1))
+
+    # -- counts --------------------------------------------------------------------------------
+
+    def _compare_count(self, node):
+        """True when it holds for every number from certain to possible."""
+        count, operator, other = node.left, node.operator, node.right
+        if not isinstance(other, ir.Count) and ir.is_constant(other) and other.type is Type.INT:
+            return self._compare_count_with(count, operator, self._constant(other))
+        low, high = self._pair(count)
+        if isinstance(other, ir.Count):
+            from_, to = self._pair(other)
+        else:
+            known = self.value(other)
+            low, high = (self._cast(other.type, side) for side in (low, high))
+            from_ = to = known
+        match operator:
+            case ">=" | ">":
+                return Sql(f"%s {operator} %s", low, to)
+            case "<" | "<=":
+                return Sql(f"%s {operator} %s", high, from_)
+            case "==":
+                return Sql("(%s = %s AND %s = %s)", low, to, high, from_)
+        apart = Sql("%s < %s OR %s > %s", high, from_, low, to)
+        if other.type is Type.DOUBLE:
+            return Sql("(%s OR %s <> floor(%s))", apart, known, known)
+        return Sql("(%s)", apart)
+
+    def _compare_count_with(self, count, operator, number):
+        match operator:
+            case ">=":
+                return self._at_least(count, number)
+            case ">":
+                return self._at_least(count, number + 1)
+            case "<":
+                return self._at_most(count, number - 1)
+            case "<=":
+                return self._at_most(count, number)
+            case "==":
+                return Sql("(%s AND %s)", self._at_least(count, number), self._at_most(count, number))
+        return Sql("(%s OR %s)", self._at_least(count, number + 1), self._at_most(count, number - 1))
+
+    def _at_least(self, count, number):
+        if number <= 0:
+            return Sql("TRUE")
+        if number == 1 and self.exists:
+            return self._exists(count, self.true)
+        return Sql("%s >= %s", self._pair(count)[0], self._bound(Type.INT, number))
+
+    def _at_most(self, count, number):
+        if number < 0:
+            return Sql("FALSE")
+        if number == 0 and self.exists:
+            return Sql("NOT %s", self._exists(count, lambda p: Sql("(%s) IS NOT TRUE", self.false(p))))
+        return Sql("%s <= %s", self._pair(count)[1], self._bound(Type.INT, number))
+
+    def _exists(self, count, condition):
+        members = _Members(count.collection, self._item_row(count.collection), self.row)
+        inside = Sql("TRUE") if count.predicate is None else self._inside(count, members, condition)
+        return Sql(
+            f"EXISTS (SELECT 1 FROM %s WHERE link.{count.collection.owner} = r.id AND %s AND %s)",
+            self._linked(members),
+            self._live(count.collection),
+            inside,
+        )
+
+    def _pair(self, count):
+        """The columns (certain, possible) of a count."""
+        members = self._joined(count.collection)
+        if count.predicate is None:
+            everyone = self._number(members, "n")
+            return everyone, everyone
+        key = ir.text(count)
+        numbers = [number for number, pair in enumerate(members.pairs) if pair[0] == key]
+        if not numbers:
+            certain = self._inside(count, members, self.true)
+            possible = Sql("(%s) IS NOT TRUE", self._inside(count, members, self.false))
+            members.pairs.append((key, certain, possible))
+            numbers = [len(members.pairs) - 1]
+        return self._number(members, f"certain{numbers[0]}"), self._number(members, f"possible{numbers[0]}")
+
+    @staticmethod
+    def _number(members, column):
+        return Sql(f"COALESCE({members.collection.name}_.{column}, 0)")
+
+    def _inside(self, count, members, condition):
+        """A predicate compiled where its item is a row of the collection."""
+        outer = self.rows
+        self.rows = {self.target: members.owner, count.variable: members.row}
+        compiled = condition(count.predicate)
+        self.rows = outer
+        return compiled
+
+    def _joined(self, collection):
+        if collection.name not in self.members:
+            owner = _Row(self.record_type.table, "owner")
+            self.members[collection.name] = _Members(collection, self._item_row(collection), owner)
+        return self.members[collection.name]
+
+    def _item_row(self, collection):
+        return _Row(self.schema.record_types[collection.item_type].table, "m")
+
+    def _linked(self, members):
+        collection, row = members.collection, members.row
+        return Sql(
+            f"{collection.table} link JOIN {row.table} m ON m.id = link.{collection.item} {row.joins()}"
+        )
+
+    def _live(self, collection):
+        return Sql.raw(*collection.live_sql("link", self.as_of))
+
+    def _grouped(self, members):
+        """The LEFT JOIN that counts. Conditions are columns first: an aggregate over columns of an
+        outer query only would belong to that query."""
+        collection = members.collection
+        columns = [Sql("link.{0} AS id".format(collection.owner))]
+        totals = ["count(*) AS n"]
+        for number, (_key, certain, possible) in enumerate(members.pairs):
+            for name, condition in (("certain", certain), ("possible", possible)):
+                columns.append(Sql(f"%s AS {name}{number}", condition))
+                totals.append(f"count(*) FILTER (WHERE {name}{number}) AS {name}{number}")
+        owner = members.owner
+        outer = f" JOIN {owner.table} owner ON owner.id = {POPULATION}.id {owner.joins()}" if owner.used else ""
+        return Sql(
+            f"LEFT JOIN (SELECT id, {', '.join(totals)} FROM (SELECT %s FROM %s"
+            f" JOIN {POPULATION} ON {POPULATION}.id = link.{collection.owner}{outer}"
+            f" WHERE %s) items GROUP BY id) {collection.name}_ ON {collection.name}_.id = r.id",
+            Sql.join(", ", columns),
+            self._linked(members),
+            self._live(collection),
+        )
+
+    # -- values --------------------------------------------------------------------------------
+
+    def value(self, node):
+        """The value of a node, NULL where it is missing."""
+        match node:
+            case ir.Literal() | ir.Variable():
+                return self._bound(node.type, self._constant(node))
+            case ir.FieldOf() if node.field.age_of:
+                return self._age(node)
+            case ir.FieldOf():
+                return self._cast(node.type, Sql(self.rows[node.record].column(node.field)))
+            case ir.Arithmetic():
+                return Sql(f"(%s {node.operator} %s)", self.value(node.left), self.value(node.right))
+            case ir.Negative():
+                return Sql("(- %s)", self.value(node.operand))
+            case ir.Length():
+                return Sql("CAST(char_length(%s) AS bigint)", self.value(node.operand))
+            case ir.Count():
+                certain, possible = self._pair(node)
+                return Sql("CASE WHEN %s = %s THEN %s END", certain, possible, certain)
+        return Sql("CASE WHEN %s THEN TRUE WHEN %s THEN FALSE END", self.true(node), self.false(node))
+
+    def _age(self, node):
+        birthdate = self._birthdate(node)
+        as_of = Sql("CAST(%s AS timestamp)", self.as_of)
+        return Sql(
+            "CASE WHEN %s <= %s THEN CAST(extract(year FROM age(%s, CAST(%s AS timestamp))) AS bigint) END",
+            birthdate,
+            as_of,
+            as_of,
+            birthdate,
+        )
+
+    def _birthdate(self, node):
+        return Sql(self.rows[node.record].column(node.field.age_of))
+
+    def _as(self, kind, node):
+        compiled = self.value(node)
+        return compiled if node.type is kind else self._cast(kind, compiled)
+
+    @staticmethod
+    def _cast(kind, compiled):
+        return Sql(f"CAST(%s AS {_CASTS[kind]})", compiled) if kind in _CASTS else compiled
+
+    def _bound(self, kind, number):
+        return self._cast(kind, Sql("%s", number))
+
+    def _constant(self, node):
+        """The value of a node that depends on no record."""
+        return interpret.value(node, interpret.Records("", {}, self.as_of, self.constants))
+
+    # -- the whole -----------------------------------------------------------------------------
+
+    def facts(self, node):
+        """A jsonb object with everything the rule looks at."""
+        pairs = [
+            Sql("CAST(%s AS text), %s", key, self._fact(part)) for key, part in ir.facts(node, self.target).items()
+        ]
+        calls = [
+            Sql("jsonb_build_object(%s)", Sql.join(", ", pairs[start : start + _PAIRS_PER_CALL]))
+            for start in range(0, max(len(pairs), 1), _PAIRS_PER_CALL)
+        ]
+        return Sql.join(" || ", calls)
+
+    def _fact(self, part):
+        if not isinstance(part, ir.Count):
+            return self.value(part)
+        certain, possible = self._pair(part)
+        everyone = self._number(self._joined(part.collection), "n")
+        return Sql("jsonb_build_object('certain', %s, 'possible', %s, 'of', %s)", certain, possible, everyone)
+
+    def source(self):
+        """FROM, once everything else is compiled and the joins are known."""
+        joins = [self._grouped(members) for members in self.members.values()]
+        return Sql(
+            f"FROM {POPULATION} JOIN {self.row.table} r ON r.id = {POPULATION}.id {self.row.joins()} %s",
+            Sql.join(" ", joins),
+        )
+
+
+def _is_age(node):
+    return isinstance(node, ir.FieldOf) and bool(node.field.age_of)

@@ -1,0 +1,109 @@
+"""What rules may speak about: the one place where the registry's fields get their names in CEL.
+
+Another addon adds a field by extending `_individual_fields` or `_group_fields` and calling super.
+"""
+
+from odoo import _, api, models, tools
+from odoo.exceptions import UserError
+
+from odoo.addons.spp_registry.tools.membership import live_sql
+
+from ..lang import Collection, Constant, Field, RecordType, Schema, Type, compile_rule
+from ..lang import sql as lang_sql
+
+BIRTHDATE = Field("birthdate", Type.DATE, "{r}.birthdate", "Birthdate")
+
+
+def _live_sql(alias, as_of):
+    condition = live_sql(alias, as_of)
+    return condition.code, condition.params
+
+
+def _live(row, as_of):
+    """The same as `_live_sql`, of one row in Python."""
+    started = row["start"] is None or row["start"] <= as_of
+    return started and (row["ended"] is None or row["ended"] > as_of)
+
+
+class CelSchema(models.AbstractModel):
+    _name = "spp.cel.schema"
+    _description = "Schema of the registry for rules"
+
+    def _individual_fields(self):
+        return [
+            Field("age", Type.INT, label="Age", age_of=BIRTHDATE),
+            BIRTHDATE,
+            Field("gender", Type.STRING, "{r}.gender", "Gender"),
+            Field("income", Type.DOUBLE, "{r}.income", "Income"),
+            Field("vulnerability_score", Type.DOUBLE, "{r}.vulnerability_score", "Vulnerability score"),
+            Field("registrant_status", Type.STRING, "{r}.registrant_status", "Status"),
+        ]
+
+    def _group_fields(self):
+        return [
+            Field("income", Type.DOUBLE, "{r}.income", "Income"),
+            Field("vulnerability_score", Type.DOUBLE, "{r}.vulnerability_score", "Vulnerability score"),
+            Field(
+                "kind",
+                Type.STRING,
+                "{j}.code",
+                "Kind of group",
+                join="LEFT JOIN spp_group_kind {j} ON {j}.id = {r}.group_kind_id",
+            ),
+        ]
+
+    def _group_collections(self):
+        members = Collection(
+            name="members",
+            item_type="individual",
+            table="spp_group_membership",
+            owner="group_id",
+            item="individual_id",
+            live_sql=_live_sql,
+            live=_live,
+            live_columns=("start", "ended"),
+            fields=(
+                Field("is_head", Type.BOOL, "COALESCE({link}.is_head, FALSE)", "Head of the group", nullable=False),
+            ),
+            label="members",
+        )
+        return [members]
+
+    def _schema(self):
+        individual = RecordType("individual", "res_partner", tuple(self._individual_fields()))
+        group = RecordType(
+            "group", "res_partner", tuple(self._group_fields()), tuple(self._group_collections())
+        )
+        return Schema({"individual": individual, "group": group})
+
+    @api.model
+    @tools.ormcache("text", "target", "types")
+    def _compile(self, text, target, types):
+        """The compiled rule; `types` is a tuple of (variable, type name). RuleError if it is refused."""
+        variables = {name: Constant(Type(kind), None) for name, kind in types}
+        return compile_rule(text, self._schema(), target, variables)
+
+    def _population(self, target):
+        """SQL with the ids of all active registrants of a kind that the user may see."""
+        domain = [("is_registrant", "=", True), ("is_group", "=", target == "group")]
+        return self.env["res.partner"]._search(domain).select()
+
+    def _records(self, target, partners):
+        """{id: record} as the interpreter takes them, in one statement and one per collection."""
+        self.env.flush_all()
+        schema = self._schema()
+        record_type = schema.record_types[target]
+        population = lang_sql.Sql("SELECT unnest(CAST(%s AS integer[]))", partners.ids)
+        found = {row["id"]: row for row in self._fetch(lang_sql.records(record_type, population))}
+        for collection in record_type.collections:
+            for record in found.values():
+                record[collection.name] = []
+            for row in self._fetch(lang_sql.items(schema, collection, population)):
+                found[row["owner_id"]][collection.name].append(row)
+        if len(found) < len(partners):
+            raise UserError(_("A registrant of this list was deleted meanwhile."))
+        return found
+
+    def _fetch(self, query):
+        self.env.cr.execute(query.text, query.params)
+        return self.env.cr.dictfetchall()

@@ -1,0 +1,178 @@
+"""A CEL rule: one condition on an individual or a group, with its history of versions."""
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from ..lang import RuleError
+
+
+class SppRule(models.Model):
+    _name = "spp.rule"
+    _description = "Rule"
+    _order = "name, id"
+
+    name = fields.Char(required=True)
+    active = fields.Boolean(default=True)
+    target = fields.Selection(
+        selection=[("individual", "Individual"), ("group", "Group")],
+        required=True,
+        default="group",
+        help="Who the rule is about: it is answered for each individual, or for each group. "
+        "Fixed once a version was published.",
+    )
+    description = fields.Text(help="What the rule is for, and the decision it comes from.")
+    version_ids = fields.One2many(
+        comodel_name="spp.rule.version", inverse_name="rule_id", string="Versions", copy=False
+    )
+    published_version_id = fields.Many2one(
+        comodel_name="spp.rule.version", compute="_compute_state", store=True, string="Published Version"
+    )
+    draft_version_id = fields.Many2one(comodel_name="spp.rule.version", compute="_compute_draft_version_id")
+    state = fields.Selection(
+        selection=[("draft", "Draft"), ("published", "Published"), ("retired", "Retired")],
+        compute="_compute_state",
+        store=True,
+    )
+    expression = fields.Text(
+        compute="_compute_expression",
+        inverse="_inverse_expression",
+        copy=True,
+        help="The condition in CEL. Changing a published rule starts a new draft version.",
+    )
+    problem = fields.Text(compute="_compute_problem", help="What is wrong with the expression, and where.")
+    check_as_of = fields.Date(
+        string="As of",
+        default=fields.Date.context_today,
+        copy=False,
+        help="The date at which ages and memberships are taken when the rule is checked.",
+    )
+    check_version_id = fields.Many2one(
+        comodel_name="spp.rule.version", string="Checked Version", readonly=True, copy=False, ondelete="set null"
+    )
+    check_date = fields.Date(string="Checked as of", readonly=True, copy=False)
+    check_eligible = fields.Integer(string="Eligible", readonly=True, copy=False)
+    check_not_eligible = fields.Integer(string="Not eligible", readonly=True, copy=False)
+    check_undetermined = fields.Integer(string="Undetermined", readonly=True, copy=False)
+    check_current = fields.Boolean(compute="_compute_check_current")
+    check_warning = fields.Char(compute="_compute_check_current")
+
+    @api.depends("version_ids.state")
+    def _compute_state(self):
+        for rule in self:
+            states = rule.version_ids.mapped("state")
+            rule.published_version_id = rule.version_ids.filtered(lambda version: version.state == "published")
+            if rule.published_version_id:
+                rule.state = "published"
+            else:
+                rule.state = "draft" if "draft" in states or not states else "retired"
+
+    @api.depends("version_ids.state")
+    def _compute_draft_version_id(self):
+        for rule in self:
+            drafts = rule.version_ids.filtered(lambda version: version.state == "draft")
+            rule.draft_version_id = drafts.sorted("number")[-1:]
+
+    @api.depends("version_ids.state", "version_ids.expression")
+    def _compute_expression(self):
+        for rule in self:
+            rule.expression = rule._working_version().expression
+
+    def _inverse_expression(self):
+        for rule in self:
+            text = (rule.expression or "").strip()
+            if rule.draft_version_id:
+                rule.draft_version_id.expression = text
+            elif text != rule._working_version().expression:
+                self.env["spp.rule.version"].create({"rule_id": rule.id, "expression": text})
+
+    @api.depends("expression", "target")
+    def _compute_problem(self):
+        types = self.env["spp.cel.variable"]._types()
+        for rule in self:
+            rule.problem = False
+            try:
+                if rule.expression:
+                    self.env["spp.cel.schema"]._compile(rule.expression, rule.target, types)
+            except RuleError as error:
+                rule.problem = f"{error}\n\n{error.pointer(rule.expression)}"
+
+    @api.depends("check_version_id", "check_eligible", "check_not_eligible", "check_undetermined", "expression")
+    def _compute_check_current(self):
+        for rule in self:
+            checked = rule.check_version_id
+            rule.check_current = bool(checked) and checked == rule._working_version()
+            total = rule.check_eligible + rule.check_not_eligible + rule.check_undetermined
+            rule.check_warning = False
+            if not total:
+                rule.check_warning = _("There is nobody in the registry that this rule is about.")
+            elif not rule.check_eligible:
+                rule.check_warning = _("Nobody is eligible under this rule. Is that what is meant?")
+            elif rule.check_eligible == total:
+                rule.check_warning = _("Everybody is eligible under this rule. Is that what is meant?")
+
+    @api.constrains("target")
+    def _check_target(self):
+        for version in self.version_ids:
+            version._check_expression()
+
+    def write(self, vals):
+        if "target" in vals:
+            changed = self.filtered(lambda rule: rule.target != vals["target"])
+            if changed.version_ids.filtered(lambda version: version.state != "draft"):
+                raise UserError(_("A version of this rule was published: who it is about cannot change any more."))
+        return super().write(vals)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_unless_published(self):
+        self.version_ids._unlink_unless_published()
+
+    def action_check(self):
+        """Count who is eligible in the registry, as far as the user may see it."""
+        self.ensure_one()
+        version = self._working_version()
+        if not version:
+            raise UserError(_("Write the expression first."))
+        as_of = self.check_as_of or fields.Date.context_today(self)
+        counts = version._counts(self.env["spp.cel.schema"]._population(self.target), as_of)
+        self.write(
+            {
+                "check_version_id": version.id,
+                "check_date": as_of,
+                "check_eligible": counts["eligible"],
+                "check_not_eligible": counts["not_eligible"],
+                "check_undetermined": counts["undetermined"],
+            }
+        )
+        return True
+
+    def action_publish(self):
+        """Publish the draft version."""
+        self.ensure_one()
+        if not self.draft_version_id:
+            raise UserError(_("There is no draft to publish: change the expression first."))
+        return self.draft_version_id.action_publish()
+
+    def action_retire(self):
+        """Retire the published version; programs that run keep the version of their cycles."""
+        self.ensure_one()
+        return self.published_version_id.action_retire()
+
+    def action_try(self):
+        """Open the dialog that answers the rule for one person."""
+        self.ensure_one()
+        version = self._working_version()
+        if not version:
+            raise UserError(_("Write the expression first."))
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Try on one person") if self.target == "individual" else _("Try on one group"),
+            "res_model": "spp.rule.trial",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_version_id": version.id},
+        }
+
+    def _working_version(self):
+        """The version a user sees: the draft, else the published one, else the last retired one."""
+        self.ensure_one()
+        return self.draft_version_id or self.published_version_id or self.version_ids.sorted("number")[-1:]

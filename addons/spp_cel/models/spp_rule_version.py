@@ -1,0 +1,258 @@
+"""One version of a rule. A draft may change; a published version never does, nor do its variables."""
+
+from psycopg2.errors import QueryCanceled
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.tools import SQL
+
+from ..lang import Constant, RuleError, Type
+
+_SAMPLE = 200
+_TIMEOUT_SECONDS = 600
+
+# Only the methods below change these, whoever asks.
+_PROTECTED = {"rule_id", "number", "state", "published_at", "published_by_id", "variables_snapshot"}
+
+
+class SppRuleVersion(models.Model):
+    _name = "spp.rule.version"
+    _description = "Rule Version"
+    _order = "rule_id, number desc"
+    _rec_name = "number"
+
+    rule_id = fields.Many2one(comodel_name="spp.rule", required=True, index=True, ondelete="cascade")
+    number = fields.Integer(readonly=True, copy=False)
+    target = fields.Selection(related="rule_id.target")
+    expression = fields.Text(required=True)
+    state = fields.Selection(
+        selection=[("draft", "Draft"), ("published", "Published"), ("retired", "Retired")],
+        required=True,
+        default="draft",
+        readonly=True,
+        copy=False,
+    )
+    published_at = fields.Datetime(readonly=True, copy=False)
+    published_by_id = fields.Many2one(comodel_name="res.users", readonly=True, copy=False)
+    variables_snapshot = fields.Json(
+        readonly=True, copy=False, help="Type and value of each variable at the time of publishing."
+    )
+
+    _sql_constraints = [
+        ("rule_number_unique", "UNIQUE (rule_id, number)", "This rule already has a version with that number."),
+    ]
+
+    def init(self):
+        self.env.cr.execute(
+            "CREATE UNIQUE INDEX IF NOT EXISTS spp_rule_version_published_unique"
+            " ON spp_rule_version (rule_id) WHERE state = 'published'"
+        )
+
+    @api.depends("rule_id.name", "number")
+    def _compute_display_name(self):
+        for version in self:
+            version.display_name = _("%(rule)s, version %(number)s", rule=version.rule_id.name, number=version.number)
+
+    @api.constrains("expression")
+    def _check_expression(self):
+        for version in self.filtered(lambda version: version.state == "draft"):
+            try:
+                version._compile()
+            except RuleError as error:
+                raise ValidationError(f"{error}\n\n{error.pointer(version.expression or '')}") from None
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        prepared = []
+        for vals in vals_list:
+            if _PROTECTED.intersection(vals) - {"rule_id"}:
+                raise UserError(_("A new version is a draft; publish it with the button."))
+            rule = self.env["spp.rule"].browse(vals.get("rule_id") or self.env.context.get("default_rule_id"))
+            number = max([*rule.version_ids.mapped("number"), 0]) + 1
+            prepared.append(
+                {
+                    **vals,
+                    "number": number,
+                    "state": "draft",
+                    "published_at": False,
+                    "published_by_id": False,
+                    "variables_snapshot": False,
+                }
+            )
+        return super().create(prepared)
+
+    def write(self, vals):
+        if _PROTECTED.intersection(vals):
+            raise UserError(_("This is set by publishing or retiring a version, not by hand."))
+        if "expression" in vals and self.filtered(lambda version: version.state != "draft"):
+            raise UserError(_("A published version never changes. Change the rule: it gets a new draft version."))
+        return super().write(vals)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_unless_published(self):
+        if self.filtered(lambda version: version.state != "draft"):
+            raise UserError(_("A version that was published is kept. Retire or archive the rule instead."))
+
+    def action_publish(self):
+        """Publish a draft: compile it, compare both evaluations on a sample, freeze it.
+
+        The version published before is retired. Values of variables are kept with the version, so
+        that a later change of a variable does not change what this version means.
+        """
+        self.ensure_one()
+        self.check_access_rights("write")
+        self.check_access_rule("write")
+        self.env.cr.execute("SELECT id FROM spp_rule WHERE id = %s FOR UPDATE", [self.rule_id.id])
+        if self.state != "draft":
+            raise UserError(_("Only a draft can be published."))
+        rule, constants = self._ready()
+        self._compare_on_sample(fields.Date.context_today(self))
+        former = self.rule_id.published_version_id
+        former._set_protected({"state": "retired"})
+        self._set_protected(
+            {
+                "state": "published",
+                "published_at": fields.Datetime.now(),
+                "published_by_id": self.env.uid,
+                "variables_snapshot": {
+                    name: {"type": constants[name].type.value, "value": constants[name].value}
+                    for name in rule.variables
+                },
+            }
+        )
+        self.env["spp.audit.entry"]._log(
+            "rule.publish",
+            self,
+            old={"version": former.number or None, "expression": former.expression or None},
+            new={"version": self.number, "expression": self.expression, "variables": self.variables_snapshot},
+        )
+        return True
+
+    def action_retire(self):
+        """Take a published version out of use."""
+        self.ensure_one()
+        self.check_access_rights("write")
+        self.check_access_rule("write")
+        if self.state != "published":
+            raise UserError(_("Only a published version can be retired."))
+        self._set_protected({"state": "retired"})
+        self.env["spp.audit.entry"]._log("rule.retire", self, old={"state": "published"}, new={"state": "retired"})
+        return True
+
+    def _set_protected(self, vals):
+        super().write(vals)
+        self.flush_recordset()
+
+    def _constants(self):
+        """{name: Constant}: as published, or as they are now for a draft."""
+        self.ensure_one()
+        if self.state == "draft":
+            return self.env["spp.cel.variable"]._constants()
+        return {
+            name: Constant(Type(kept["type"]), kept["value"]) for name, kept in (self.variables_snapshot or {}).items()
+        }
+
+    def _compile(self):
+        """(compiled rule, constants); RuleError if the expression is refused."""
+        constants = self._constants()
+        types = tuple(sorted((name, constant.type.value) for name, constant in constants.items()))
+        rule = self.env["spp.cel.schema"]._compile(self.expression or "", self.target, types)
+        return rule, constants
+
+    def _ready(self):
+        """As `_compile`, with an error that names the rule."""
+        try:
+            return self._compile()
+        except RuleError as error:
+            raise UserError(
+                _("The rule “%(rule)s” cannot be used. %(error)s", rule=self.rule_id.name, error=error)
+            ) from None
+
+    @api.model
+    def _run_settings(self, cr):
+        """Settings for the rest of the transaction in which a rule is evaluated for many."""
+        parameter = self.env["ir.config_parameter"].sudo()  # sudo: a limit, not a secret; read by any role
+        seconds = int(parameter.get_param("spp_cel.statement_timeout", _TIMEOUT_SECONDS))
+        cr.execute("SET LOCAL jit = off")
+        cr.execute("SET LOCAL statement_timeout = %s", [seconds * 1000])
+
+    def _outcome_query(self, population, as_of):
+        """SQL that selects (id, outcome, facts) for every id of `population`, in one statement.
+
+        `population` is a SQL that selects a column `id`. Outcomes are eligible, not_eligible and
+        undetermined; facts are what the rule looked at, from which `_explain` makes sentences.
+        """
+        rule, constants = self._ready()
+        self.env.flush_all()
+        text, params = rule.to_sql(population.code, population.params, as_of, constants)
+        return SQL(text, *params)
+
+    def _counts(self, population, as_of):
+        """How many of `population` have each outcome."""
+        rule, constants = self._ready()
+        self.env.flush_all()
+        self._run_settings(self.env.cr)
+        queries = {"total": population}
+        for outcome in ("eligible", "not_eligible"):
+            text, params = rule.ids_sql(outcome, population.code, population.params, as_of, constants)
+            queries[outcome] = SQL(text, *params)
+        counts = {}
+        try:
+            with self.env.cr.savepoint():
+                for name, query in queries.items():
+                    self.env.cr.execute(SQL("SELECT count(*) FROM (%s) AS counted", query))
+                    counts[name] = self.env.cr.fetchone()[0]
+        except QueryCanceled:
+            raise UserError(_("Checking took too long and was stopped. Simplify the rule.")) from None
+        counts["undetermined"] = counts.pop("total") - counts["eligible"] - counts["not_eligible"]
+        return counts
+
+    def _outcome_of(self, partner, as_of):
+        """The answer for one registrant: outcome, facts, what is missing, and sentences."""
+        partner.ensure_one()
+        partner.check_access_rights("read")
+        partner.check_access_rule("read")
+        rule, constants = self._ready()
+        record = self.env["spp.cel.schema"]._records(self.target, partner)[partner.id]
+        result = rule.evaluate(record, as_of, constants)
+        return {
+            "outcome": result.outcome,
+            "facts": result.facts,
+            "missing": result.missing,
+            "explanation": rule.explain(result.facts),
+        }
+
+    def _explain(self, facts, outcome, as_of):
+        """One paragraph from stored facts: what the outcome rests on, at the as-of date."""
+        labels = {
+            "eligible": _("Eligible on %s.", as_of),
+            "not_eligible": _("Not eligible on %s.", as_of),
+            "undetermined": _("Undetermined on %s: data are missing.", as_of),
+        }
+        rule, _constants = self._ready()
+        return " ".join([labels[outcome], *(rule.explain(facts) if facts else [])])
+
+    def _compare_on_sample(self, as_of):
+        """Refuse to go on if the SQL and the interpreter differ on any of a few hundred registrants."""
+        schema = self.env["spp.cel.schema"]
+        # sudo: a safeguard over the whole registry; only the name of a faulty record gets out
+        population = schema.sudo()._population(self.target)
+        self.env.cr.execute(SQL("SELECT id FROM (%s) AS all_ids ORDER BY random() LIMIT %s", population, _SAMPLE))
+        partners = self.env["res.partner"].sudo().browse([row[0] for row in self.env.cr.fetchall()])
+        rule, constants = self._ready()
+        ids = SQL("SELECT unnest(CAST(%s AS integer[])) AS id", partners.ids)
+        self._run_settings(self.env.cr)
+        self.env.cr.execute(self._outcome_query(ids, as_of))
+        compiled = {row[0]: (row[1], row[2]) for row in self.env.cr.fetchall()}
+        for partner_id, record in schema.sudo()._records(self.target, partners).items():
+            result = rule.evaluate(record, as_of, constants)
+            if compiled[partner_id] != (result.outcome, result.facts):
+                raise UserError(
+                    _(
+                        "The two ways of evaluating this rule differ for %(name)s (%(one)s, %(other)s). "
+                        "It was not published; please report this.",
+                        name=record["display_name"],
+                        one=compiled[partner_id][0],
+                        other=result.outcome,
+                    )
+                )
