@@ -6,5 +6,17 @@
     "category": "Social Protection",
     "author": "SPP contributors",
     "license": "LGPL-3",
+    "application": True,
     "depends": ["base", "web", "mail", "queue_job"],
+    "data": [
+        "security/spp_groups.xml",
+        "security/ir.model.access.csv",
+        "security/spp_rules.xml",
+        "views/spp_menus.xml",
+        "views/spp_endpoint_views.xml",
+        "views/spp_run_views.xml",
+        "views/spp_run_failure_views.xml",
+        "views/spp_audit_entry_views.xml",
+        "data/ir_cron.xml",
+    ],
 }

@@ -1,0 +1,82 @@
+"""Who did what, when, to which record. Append-only: the database refuses changes."""
+
+from odoo import api, fields, models
+
+from ..tools.append_only import make_append_only
+
+
+class AuditEntry(models.Model):
+    _name = "spp.audit.entry"
+    _description = "Audit Entry"
+    _order = "id desc"
+    _rec_name = "action"
+    _log_access = False
+
+    at = fields.Datetime(string="When", required=True, readonly=True)
+    user_id = fields.Many2one(
+        comodel_name="res.users", string="Who", required=True, readonly=True, index=True, ondelete="restrict"
+    )
+    company_id = fields.Many2one(comodel_name="res.company", readonly=True, ondelete="restrict")
+    action = fields.Char(string="Did What", required=True, readonly=True, index=True)
+    res_model = fields.Char(string="Model", readonly=True)
+    res_id = fields.Many2oneReference(string="Record ID", model_field="res_model", readonly=True)
+    res_name = fields.Char(string="Record", readonly=True)
+    # The person it concerns, where there is one, so that access to people limits the trail too.
+    partner_id = fields.Many2one(
+        comodel_name="res.partner",
+        string="Registrant",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
+    )
+    old = fields.Json(readonly=True)
+    new = fields.Json(readonly=True)
+    run_id = fields.Many2one(
+        comodel_name="spp.run", readonly=True, index="btree_not_null", ondelete="restrict"
+    )
+    note = fields.Char(readonly=True)
+
+    def init(self):
+        make_append_only(self.env.cr, self._table)
+        self.env.cr.execute(
+            "CREATE INDEX IF NOT EXISTS spp_audit_entry_res_idx ON spp_audit_entry (res_model, res_id)"
+        )
+
+    @api.model
+    def _log(self, action, record, old=None, new=None, run=None, note=""):
+        """Write one entry about ``record`` (of any model; may be empty).
+
+        :param action: what was done, in words: ``"Cycle approved"``
+        :param old: values before, JSON-serializable; never an account number, document or secret
+        :param new: values after, likewise
+        :param run: the ``spp.run`` of a bulk action, which leads to each person in it
+        """
+        partner = record if record._name == "res.partner" else record._fields.get("partner_id") and record.partner_id
+        company = "company_id" in record._fields and record.company_id or self.env.company
+        # sudo: everybody leaves a trail, nobody writes one by hand
+        return self.sudo().create(
+            {
+                "at": fields.Datetime.now(),
+                "user_id": self.env.uid,
+                "company_id": company.id,
+                "action": action,
+                "res_model": record._name if record else False,
+                "res_id": record.id,
+                "res_name": record.sudo().display_name if record else False,
+                "partner_id": partner and partner._name == "res.partner" and partner.id,
+                "old": old,
+                "new": new,
+                "run_id": run and run.id,
+                "note": note,
+            }
+        )
+
+    def action_open(self):
+        """Open the record that the entry is about."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self.res_model,
+            "res_id": self.res_id,
+            "views": [(False, "form")],
+        }

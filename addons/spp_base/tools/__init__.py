@@ -1,0 +1,1 @@
+"""Helpers of the database that every SPP addon may use."""
