@@ -1,0 +1,48 @@
+"""Users limited to areas, and the record rules that follow from it."""
+
+from odoo import api, fields, models
+from odoo.osv.expression import TRUE_DOMAIN
+
+
+class ResUsers(models.Model):
+    _inherit = "res.users"
+
+    spp_area_ids = fields.Many2many(
+        comodel_name="spp.area", string="Limited to areas",
+        help="The user sees registrants of these areas, and of the areas within them. Empty: everywhere.",
+    )  # fmt: skip
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        users = super().create(vals_list)
+        self.env.registry.clear_cache()  # ir.rule caches the domains below
+        return users
+
+    def write(self, vals):
+        result = super().write(vals)
+        if "spp_area_ids" in vals:
+            self.env.registry.clear_cache()  # ir.rule caches the domains below
+        return result
+
+    def _spp_area_domain(self, path=""):
+        """Registrants of this user's areas; `path` leads to the registrant ("partner_id.")."""
+        areas = self.sudo().spp_area_ids  # sudo: a rule is evaluated for users who may not read areas
+        return [(f"{path}area_id", "child_of", areas.ids)] if areas else TRUE_DOMAIN
+
+    def _spp_partner_domain(self, role="spp_base.group_program_viewer"):
+        """Partners this user may meet: registrants of their areas if they hold `role`, else none.
+
+        Ordinary contacts and the partners of users are spared.
+        """
+        spared = ["|", ("is_registrant", "=", False), ("partner_share", "=", False)]
+        if not self.has_group(role):
+            return spared
+        areas = self._spp_area_domain()
+        return areas if areas == TRUE_DOMAIN else ["|", *spared, *areas]
+
+    def _spp_registrant_domain(self, company_ids, path="partner_id."):
+        """Lines of the registrants this user may meet, by area and by the registrant's company."""
+        company = f"{path}company_id"
+        return [
+            "|", (company, "=", False), (company, "parent_of", company_ids), *self._spp_area_domain(path)
+        ]  # fmt: skip
