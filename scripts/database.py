@@ -7,12 +7,14 @@ leaves nothing that the next try trips over. It remembers from which state of th
 
 import contextlib
 import json
+import os
 import shutil
 
-from . import odoo_server, odoo_src, paths
+from . import odoo_server, odoo_src, paths, postgres
 from .steps import Failed
 
-RUN = "spp"
+#: PGDATABASE names it where the user has a server of their own.
+RUN = (postgres.is_external() and os.environ.get("PGDATABASE")) or "spp"
 TEMPLATE = "spp_template"
 
 #: Given to Odoo's shell when a database is new. Assets are built once here instead of at the first
@@ -31,7 +33,7 @@ def ensure(source, name):
     """Have database `name` with all addons as they are in this checkout. Returns what was done."""
     wanted = {module: paths.fingerprint(paths.ADDONS / module) for module in paths.our_modules()}
     wanted["odoo"] = odoo_src.series_of(source)
-    if not exists(name):
+    if not exists(name) or _is_empty(name):
         partial = f"{name}_partial"
         drop(partial)
         config = odoo_server.configuration(source, partial, name="install")
@@ -41,6 +43,7 @@ def ensure(source, name):
         odoo_server.run(source, config, "server", "-i", modules, "--stop-after-init", "--no-http")
         odoo_server.run(source, config, "shell", "--no-http", script=FINISH)
         set_parameter(partial, "spp.fingerprints", json.dumps(wanted))
+        drop(name)
         rename(partial, name)
         return "created"
     had = json.loads(get_parameter(name, "spp.fingerprints") or "{}")
@@ -72,19 +75,35 @@ def cursor(name):
     """A cursor on database `name`, each statement its own transaction."""
     import psycopg2
 
-    connection = psycopg2.connect(dbname=name)
-    connection.autocommit = True
     try:
-        with connection.cursor() as cr:
-            yield cr
-    finally:
-        connection.close()
+        with contextlib.closing(psycopg2.connect(dbname=name)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cr:
+                yield cr
+    except psycopg2.Error as error:
+        raise Failed(
+            f"PostgreSQL refused something in database {name}: {str(error).strip()}",
+            "see that the role may create databases (CREATEDB), and that nobody else uses this one",
+        ) from error
 
 
 def exists(name):
     with cursor("postgres") as cr:
         cr.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         return bool(cr.fetchone())
+
+
+def _is_empty(name):
+    """Was it only created, by somebody else, with nothing in it? A database with other things in is refused."""
+    with cursor(name) as cr:
+        cr.execute("SELECT count(*), bool_or(tablename = 'ir_config_parameter') FROM pg_tables"
+                   " WHERE schemaname = 'public'")  # fmt: skip
+        tables, is_odoo = cr.fetchone()
+    if tables and not is_odoo:
+        raise Failed(
+            f"The database {name} holds something that is not Odoo.", "name another one in PGDATABASE"
+        )
+    return not tables
 
 
 def drop(name):

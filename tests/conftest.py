@@ -1,0 +1,63 @@
+"""What the tests across addons share: a whole running system, on a database and counterparties of its own.
+
+Tests of this folder talk to it as users and integrators do: over HTTP. `system` is started once and has
+the main job behind it; tests may add to it, and leave what they find alone. Tests that kill or restart
+something make a system of their own with `running_system`.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox import start as start_sandbox
+from scripts import database, job, odoo_server, services
+
+SOURCE = Path(os.environ.get("SPP_SOURCE", ""))
+PASSWORD = "admin"  # of the template database's administrator; the job gives it to everybody
+
+
+class System:
+    """A running Odoo with its counterparties."""
+
+    def __init__(self, name, folder, sandbox):
+        self.name, self.folder = name, folder
+        self.sandbox = {"mis": sandbox.mis, "spar": sandbox.spar, "payer": sandbox.payer}
+        self.url = None
+
+    def start(self):
+        self.url = odoo_server.start(SOURCE, self.name, name=self.name, port=8270)
+
+    def stop(self):
+        services.stop(self.name)
+
+    def chain(self):
+        return job.Chain(self.url, self.name, PASSWORD, self.sandbox)
+
+    def run_job(self):
+        return job.run(self.url, self.name, PASSWORD, self.sandbox)
+
+    def log_in(self, login):
+        return job.Session(self.url, self.name, login, PASSWORD)
+
+
+@contextlib.contextmanager
+def running_system(name, folder):
+    """A system on a fresh copy of the template database, taken away at the end."""
+    database.clone(database.TEMPLATE, name)
+    with start_sandbox(folder) as sandbox:
+        system = System(name, folder, sandbox)
+        try:
+            system.start()
+            yield system
+        finally:
+            system.stop()
+            database.drop(name)
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory):
+    with running_system("spp_live", tmp_path_factory.mktemp("sandbox")) as running:
+        running.came_out = running.run_job()
+        yield running
