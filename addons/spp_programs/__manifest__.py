@@ -10,5 +10,16 @@
     "data": [
         "security/ir.model.access.csv",
         "security/programs_security.xml",
+        "wizard/fund_change_views.xml",
+        "wizard/member_decision_views.xml",
+        "wizard/cycle_reason_views.xml",
+        "wizard/cycle_open_views.xml",
+        "views/fund_entry_views.xml",
+        "views/program_membership_views.xml",
+        "views/cycle_beneficiary_views.xml",
+        "views/entitlement_views.xml",
+        "views/cycle_views.xml",
+        "views/program_views.xml",
+        "views/menus.xml",
     ],
 }

@@ -283,7 +283,7 @@ class Cycle(models.Model):
             old = cycle.state
             cycle._write_guarded({**vals, "state": state})
             self.env["spp.audit.entry"]._log(
-                f"cycle_{state}",
+                f"cycle.{state}",
                 cycle,
                 old={"state": old},
                 new={"state": state, "entitlements": cycle.entitlement_count, "total": cycle.total_amount},
@@ -367,7 +367,8 @@ class Cycle(models.Model):
         population = SQL(
             "SELECT partner_id AS id FROM (%s) m WHERE registrant_status = 'active' AND NOT by_hand", members
         )
-        self.env.cr.execute(
+        self.program_id._execute_rule(
+            version,
             SQL(
                 """
                 INSERT INTO spp_cycle_beneficiary
@@ -390,7 +391,7 @@ class Cycle(models.Model):
                 outcomes=version._outcome_query(population, self.as_of),
                 uid=self.env.uid,
                 now=self.env.cr.now(),
-            )
+            ),
         )
 
     def _insert_entitlements(self):

@@ -3,6 +3,8 @@
 The bulk steps on its members (candidates, enrollment) are one SQL statement each, recorded as a run.
 """
 
+from psycopg2.errors import QueryCanceled
+
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
@@ -319,7 +321,7 @@ class Program(models.Model):
                 )
             old = program.state
             program._write_guarded({"state": state})
-            self.env["spp.audit.entry"]._log(f"program_{state}", program, old={"state": old}, new={"state": state})
+            self.env["spp.audit.entry"]._log(f"program.{state}", program, old={"state": old}, new={"state": state})
 
     def _state_label(self):
         return dict(self._fields["state"]._description_selection(self.env))[self.state].lower()
@@ -410,7 +412,8 @@ class Program(models.Model):
             membership_ids_sql,
         )
         population = SQL("SELECT partner_id AS id FROM (%s) c WHERE registrant_status = 'active'", chosen)
-        self.env.cr.execute(
+        self._execute_rule(
+            version,
             SQL(
                 """
                 WITH answer AS (
@@ -448,11 +451,19 @@ class Program(models.Model):
                 version=version.id,
                 uid=self.env.uid,
                 now=self.env.cr.now(),
-            )
+            ),
         )
         counts = dict(self.env.cr.fetchall())
         self.env.invalidate_all()
         return {outcome: counts.get(outcome, 0) for outcome in OUTCOMES}
+
+    def _execute_rule(self, version, statement):
+        """Execute a statement in which a rule is evaluated for many; the rule's limits hold."""
+        version._run_settings(self.env.cr)
+        try:
+            self.env.cr.execute(statement)
+        except QueryCanceled:
+            raise UserError(_("Evaluating the rule took too long and was stopped. Simplify the rule.")) from None
 
     def _fund_change(self, kind, amount_str, document, request_key):
         self.ensure_one()

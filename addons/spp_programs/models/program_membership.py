@@ -206,5 +206,5 @@ class ProgramMembership(models.Model):
             old = {"state": {str(m.id): m.state for m in members}}
             new["memberships"] = members.ids
         self.env["spp.audit.entry"]._log(
-            f"member_{decision}", record, old=old, new=new, note=vals["state_reason"]
+            f"member.{decision}", record, old=old, new=new, note=vals["state_reason"]
         )
