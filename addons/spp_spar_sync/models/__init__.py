@@ -1,0 +1,5 @@
+from . import spp_spar_counter
+from . import spp_spar_change
+from . import spp_spar_mapper
+from . import spp_payment_account
+from . import spp_identity_document

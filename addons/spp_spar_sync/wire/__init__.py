@@ -11,7 +11,7 @@ from .converge import Step, next_step
 from .dialect import Dialect
 from .g2p_envelope import G2PEnvelope
 from .outcome import Outcome, Reading, Verdict
-from .templates import TemplateError, check_template, fill
+from .templates import TemplateError, check_template, fill, mask
 
 DIALECTS = {each.code: each for each in (G2PEnvelope(),)}
 
@@ -26,5 +26,6 @@ __all__ = [
     "Verdict",
     "check_template",
     "fill",
+    "mask",
     "next_step",
 ]

@@ -71,3 +71,14 @@ def fill(template, values, labels=None, at_sign=()):
     for name in used:
         _check_value(name, labels.get(name, name), stripped[name], name in at_sign)
     return template.format(**stripped)
+
+
+def mask(fa):
+    """An account string for those who may not read it: its kind, its provider and the last digits.
+
+    >>> mask("account:1000000001@main.fb01")
+    'account:••••0001@main.fb01'
+    """
+    kind, colon, rest = fa.rpartition(":") if fa.count(":") == 1 else ("", "", fa)
+    value, at, provider = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    return f"{kind}{colon}••••{value[-4:] if len(value) > 7 else ''}{at}{provider}" if fa else ""

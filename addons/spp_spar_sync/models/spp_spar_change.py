@@ -1,0 +1,279 @@
+"""The ordered outbox to SPAR: one row is one thing SPAR must learn about one id.
+
+A row is written in the transaction of the edit that caused it, with everything that identifies it on the
+wire. It is sent later, by a drain (see `drain`), strictly in the order of `seq` within its SPAR id. Only the
+newest row of an id is ever sent: what an older one, not yet sent, wanted is no longer wanted.
+"""
+
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..wire import Verdict, mask
+
+OPEN_STATES = ("pending", "sending", "retry")
+LIMITED_TRIES = 5
+LONGEST_WAIT = timedelta(hours=1)
+ANSWER_KEPT = 4000
+FINANCE = "spp_base.group_finance_officer"
+# The id holds a document's value: for those who may read documents.
+DOCUMENTS = "spp_base.group_enrollment_officer,spp_base.group_program_manager,spp_base.group_auditor"
+
+
+class SparChange(models.Model):
+    _name = "spp.spar.change"
+    _description = "SPAR Change"
+    _order = "id desc"
+
+    mapper_id = fields.Many2one(
+        comodel_name="spp.spar.mapper", required=True, readonly=True, ondelete="restrict"
+    )
+    company_id = fields.Many2one(related="mapper_id.company_id", store=True, readonly=True)
+    spar_id = fields.Char(string="SPAR ID", required=True, readonly=True, groups=DOCUMENTS)
+    seq = fields.Integer(string="Number", required=True, readonly=True, help="Order within the SPAR ID.")
+    partner_id = fields.Many2one(
+        comodel_name="res.partner",
+        string="Registrant",
+        required=True,
+        readonly=True,
+        index=True,
+        ondelete="restrict",
+    )
+    account_id = fields.Many2one(
+        comodel_name="spp.payment.account", string="Account", readonly=True, ondelete="set null"
+    )
+    op = fields.Selection(
+        selection=[("set", "Set the account"), ("unset", "Remove the account")],
+        string="Change",
+        required=True,
+        readonly=True,
+    )
+    after_id = fields.Many2one(
+        comodel_name="spp.spar.change",
+        string="Only after",
+        readonly=True,
+        ondelete="set null",
+        help="Where a document was corrected, the new ID is linked only after the old one was unlinked.",
+    )
+    target_fa = fields.Char(string="Account sent", readonly=True, groups=FINANCE)
+    target_masked = fields.Char(string="We hold", readonly=True)
+    expected_previous = fields.Char(
+        string="Expected before",
+        readonly=True,
+        groups=FINANCE,
+        help="What SPAR should hold before this change. Anything else there is a conflict.",
+    )
+    observed_fa = fields.Char(string="Account seen at SPAR", readonly=True, groups=FINANCE)
+    observed_masked = fields.Char(string="SPAR holds", readonly=True)
+    observed_at = fields.Datetime(string="Seen at", readonly=True)
+    reference_id = fields.Char(required=True, readonly=True)
+    transaction_id = fields.Char(required=True, readonly=True)
+    payload = fields.Json(readonly=True, groups=FINANCE, help="The request, fixed before it is first sent.")
+    state = fields.Selection(
+        selection=[
+            ("pending", "Waiting"),
+            ("sending", "Being sent"),
+            ("retry", "Will be tried again"),
+            ("conflict", "Conflict"),
+            ("failed", "Refused"),
+            ("superseded", "Superseded"),
+            ("done", "Confirmed"),
+        ],
+        required=True,
+        default="pending",
+        readonly=True,
+        index=True,
+    )
+    reason = fields.Char(readonly=True)
+    last_code = fields.Char(string="SPAR's code", readonly=True)
+    last_answer = fields.Text(string="SPAR's answer", readonly=True, groups=FINANCE)
+    attempts = fields.Integer(readonly=True)
+    next_try_at = fields.Datetime(
+        string="Next try",
+        readonly=True,
+        help="When it is due. A confirmed change has one too if an older request, whose answer was lost, "
+        "may still arrive at SPAR: it is then looked at once more.",
+    )
+    sent_at = fields.Datetime(string="Last sent", readonly=True)
+    lost_at = fields.Datetime(
+        string="Answer lost",
+        readonly=True,
+        help="A request was sent and its answer never read: SPAR may act on it later still.",
+    )
+    done_at = fields.Datetime(string="Confirmed at", readonly=True)
+    decision = fields.Selection(
+        selection=[("ours", "Ours wins"), ("theirs", "Keep theirs")], string="Decision", readonly=True
+    )
+    decision_reason = fields.Char(readonly=True)
+    decided_by = fields.Many2one(comodel_name="res.users", string="Decided by", readonly=True)
+    decided_at = fields.Datetime(readonly=True)
+
+    _sql_constraints = [
+        ("seq_uniq", "unique (mapper_id, spar_id, seq)", "This number is taken for this SPAR ID."),
+    ]
+
+    def init(self):
+        self.env.cr.execute(
+            """
+            CREATE INDEX IF NOT EXISTS spp_spar_change_due_idx
+                ON spp_spar_change (mapper_id, spar_id) WHERE next_try_at IS NOT NULL;
+            CREATE INDEX IF NOT EXISTS spp_spar_change_newest_idx
+                ON spp_spar_change (account_id, id DESC);
+            """
+        )
+
+    @api.depends("partner_id", "seq")
+    def _compute_display_name(self):
+        for change in self:
+            change.display_name = f"{change.partner_id.display_name} #{change.id or ''}"
+
+    @api.model
+    def _search(self, domain, *args, **kwargs):
+        # What may not be read may not be found out by searching either.
+        self.check_field_access_rights(
+            "read",
+            {leaf[0].split(".")[0] for leaf in domain if isinstance(leaf, list | tuple)}
+            & self._fields.keys(),
+        )
+        return super()._search(domain, *args, **kwargs)
+
+    # Actions
+
+    def action_retry(self):
+        """Try again now what was refused or is waiting for its next try."""
+        self._check_may_settle()
+        for change in self.sudo():  # rows are written by the system only; the caller's right was checked
+            if change.state not in ("retry", "failed"):
+                raise UserError(
+                    _("Only a change that was refused or waits for its next try can be tried again.")
+                )
+            if change.op == "set" and not change.target_fa:
+                raise UserError(_("Correct the account first: %s", change.reason))
+            change._check_newest()
+            change.write({"state": "retry", "next_try_at": fields.Datetime.now(), "attempts": 0})
+        self.mapper_id._enqueue_drain()
+        return True
+
+    def action_resolve_conflict(self, choice, reason):
+        """Settle a conflict: "ours" overwrites what SPAR holds, "theirs" leaves it. The reason is kept."""
+        self._check_may_settle()
+        if choice not in ("ours", "theirs"):
+            raise UserError(_("Choose either ours or theirs."))
+        if not (reason or "").strip():
+            raise UserError(_("Give the reason of the decision."))
+        for change in self.sudo():  # as in action_retry
+            if change.state != "conflict":
+                raise UserError(_("Only a conflict can be settled."))
+            change._check_newest()
+            decided = {
+                "decision": choice,
+                "decision_reason": reason,
+                "decided_by": self.env.uid,
+                "decided_at": fields.Datetime.now(),
+            }
+            if choice == "ours":
+                # What the person saw is what may be overwritten; if SPAR changes again, so does the question.
+                decided["expected_previous"] = change.observed_fa
+                decided.update(state="retry", next_try_at=fields.Datetime.now(), attempts=0)
+                decided["reason"] = _("Decided: ours wins. %s", reason)
+            else:
+                decided.update(state="superseded")
+                decided["reason"] = _("Decided: what SPAR holds is kept. %s", reason)
+            change.write(decided)
+            self.env["spp.audit.entry"]._log(
+                "SPAR conflict settled",
+                change,
+                old={"spar": change.observed_masked, "ours": change.target_masked},
+                new={"decision": choice},
+                note=reason,
+            )
+        self.sudo()._states_changed()
+        self.mapper_id._enqueue_drain()
+        return True
+
+    def action_open_settlement(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Settle the conflict"),
+            "res_model": "spp.spar.settlement",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_change_id": self.id},
+        }
+
+    # Business methods
+
+    @api.model
+    def _record(self, partners):
+        """Queue what SPAR must learn about `partners`: compares what it should hold with what was queued."""
+        if partners:
+            # Whoever may edit an account or a document causes the change; the outbox belongs to the system.
+            for mapper in self.env["spp.spar.mapper"].sudo().search([]):
+                mapper._record(partners.ids)
+
+    def _states_changed(self):
+        """Hook: these changes are new, or reached another state."""
+
+    def _check_may_settle(self):
+        self.check_access_rights("read")
+        self.check_access_rule("read")
+        if not self.env.user.has_group("spp_base.group_enrollment_officer"):
+            raise AccessError(_("Only an Enrollment Officer decides about account changes."))
+
+    def _check_newest(self):
+        if self.search_count(
+            [("mapper_id", "=", self.mapper_id.id), ("spar_id", "=", self.spar_id), ("seq", ">", self.seq)],
+            limit=1,
+        ):
+            raise UserError(_("A younger change for the same SPAR ID has taken the place of this one."))
+
+    # What the drain does with a change; it holds the lock of its SPAR id
+
+    def _observe(self, fa):
+        self.write({"observed_fa": fa, "observed_masked": mask(fa), "observed_at": fields.Datetime.now()})
+
+    def _set_sending(self):
+        now = fields.Datetime.now()
+        self.write({"state": "sending", "sent_at": now, "next_try_at": now + self.mapper_id._settle_time()})
+
+    def _set_done(self, look_again_at=None):
+        self.write(
+            {
+                "state": "done",
+                "done_at": fields.Datetime.now(),
+                "next_try_at": look_again_at,
+                "reason": False,
+                "last_code": False,
+            }
+        )
+
+    def _set_conflict(self):
+        reason = _("SPAR holds another account, which came through another channel.")
+        if not self.observed_fa:
+            reason = _("SPAR no longer holds an account for this ID; it was removed through another channel.")
+        self.write({"state": "conflict", "reason": reason, "next_try_at": False})
+
+    def _set_superseded(self):
+        self.write(
+            {"state": "superseded", "reason": _("A younger change took its place."), "next_try_at": False}
+        )
+
+    def _put_off(self, outcome):
+        """After an answer that settles nothing: try again later, or give it to a person."""
+        now = fields.Datetime.now()
+        if self.state == "done":  # it was only looked at once more
+            self.next_try_at = now + LONGEST_WAIT
+            return
+        values = {"reason": outcome.reason, "last_code": outcome.code}
+        if outcome.lost and self.state == "sending":
+            values["lost_at"] = now
+        if outcome.verdict is Verdict.PERMANENT or (outcome.limited and self.attempts >= LIMITED_TRIES):
+            values.update(state="failed", next_try_at=False)
+        elif outcome.verdict is Verdict.STOP:
+            values.update(state="retry", next_try_at=now)
+        else:
+            wait = min(self.mapper_id._settle_time() * 2 ** min(self.attempts - 1, 10), LONGEST_WAIT)
+            values.update(state="retry", next_try_at=now + wait)
+        self.write(values)

@@ -1,0 +1,1 @@
+from . import spp_spar_settlement
