@@ -231,6 +231,13 @@ class ResPartner(models.Model):
             if partner.is_registrant:
                 raise UserError(_("%s cannot be deleted; archive it instead.", partner.display_name))
 
+    def get_formview_id(self, access_uid=None):
+        """Links from anywhere open a registrant as a registrant, not as a contact."""
+        if len(self) == 1 and self.is_registrant:
+            kind = "group" if self.is_group else "individual"
+            return self.env.ref(f"spp_registry.view_res_partner_form_{kind}").id
+        return super().get_formview_id(access_uid)
+
     def action_mark_deceased(self):
         """Record a death; date and reason can be corrected on the form."""
         return self.write({"registrant_status": "deceased"})
