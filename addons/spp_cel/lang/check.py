@@ -310,10 +310,10 @@ class _Checker:
         if left.type is Type.BOOL:
             raise RuleError("“in” looks for a number or a text.", operand.position)
         choices = [self.value(item) for item in items.items]
-        for choice, item in zip(choices, items.items, strict=True):
+        for number, (choice, item) in enumerate(zip(choices, items.items, strict=True)):
             if not isinstance(choice, ir.Literal | ir.Variable):
                 raise RuleError("A list holds fixed values and variables only.", item.position)
-            for other in (left, *choices):
+            for other in (left, *choices[:number]):
                 self._comparable(other, choice, item)
         return ir.In(left, tuple(choices))
 

@@ -4,7 +4,11 @@ The grammar wraps every literal in a dozen nodes with one child; the walk below 
 its own depth is limited, so that no text can exhaust Python's stack.
 """
 
-from celpy.celparser import CELParseError, CELParser
+import functools
+import importlib.resources
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput
 
 from . import syntax
 from .errors import Position, RuleError, position_of
@@ -43,21 +47,36 @@ def parse(text):
     text = text.replace("\r\n", "\n")
     scanned = scan(text)
     try:
-        tree = CELParser().parse(scanned.text)
-    except CELParseError as error:
+        tree = _grammar().parse(scanned.text)
+    except UnexpectedInput as error:
         raise _plain(error, text) from None
     return _Walker(scanned.strings).walk(tree, 0)
 
 
+@functools.cache
+def _grammar():
+    """cel-python's grammar, set up as cel-python does, but with the positions of true and false."""
+    return Lark(
+        (importlib.resources.files("celpy") / "cel.lark").read_text(),
+        parser="lalr",
+        start="expr",
+        lexer_callbacks={"IDENT": _true_or_false},
+        propagate_positions=True,
+        maybe_placeholders=False,
+        priority="invert",
+    )
+
+
+def _true_or_false(token):
+    return Token.new_borrow_pos("BOOL_LIT", token, token) if token in ("true", "false") else token
+
+
 def _plain(error, text):
-    token = getattr(error.__context__, "token", None)
-    if token is not None and token.type == "$END":
+    if isinstance(error, UnexpectedCharacters):
+        return RuleError(f"“{error.char}” has no meaning here.", Position(error.line, error.column))
+    if error.token.type == "$END":
         return RuleError("The rule ends too early: something is missing here.", _end(text))
-    position = Position(error.line, error.column)
-    if token is not None:
-        return RuleError(f"“{token}” is not expected here.", position)
-    found = text.splitlines()[position.line - 1][position.column - 1]
-    return RuleError(f"“{found}” has no meaning here.", position)
+    return RuleError(f"“{error.token}” is not expected here.", Position(error.line, error.column))
 
 
 def _end(text):
