@@ -1,0 +1,1 @@
+"""Benchmarks for ./spp bench: each measures a ratio against something in the same run."""
