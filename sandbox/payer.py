@@ -32,7 +32,7 @@ class Payer(Server):
     """
     defaults = {
         "listed_after": 0.1,  # seconds until a status answer knows the payment: it is stored after the answer
-        "settle_after": 0.3,  # seconds until it is settled; null: never
+        "settle_after": 0.3,  # seconds until it is settled
         "settle_polls": 0,  # status answers that still say rcvd before it is settled
         "closed_accounts": ["ACC90000666"],  # numbers refused with rjct.payee_fa.invalid
     }
@@ -125,7 +125,7 @@ class Payer(Server):
         for reference in dict.fromkeys(references):
             listed += self.db.execute(
                 "SELECT * FROM payment WHERE reference_id = ? AND NOT vanished AND received <= ? ORDER BY seq",
-                (reference, time.time() - self.setting("listed_after")),
+                (reference, self._ago("listed_after")),
             ).fetchall()
         for row in listed:
             self.db.execute("UPDATE payment SET polls = polls + 1 WHERE seq = ?", (row["seq"],))
@@ -147,15 +147,12 @@ class Payer(Server):
 
     def _settle(self):
         """What the background worker would have done by now."""
-        after = self.setting("settle_after")
-        if after is None:
-            return
         due = self.db.execute(
             "SELECT seq, payee_fa, received FROM payment"
             " WHERE status = 'rcvd' AND NOT vanished AND received <= ? AND polls >= ?",
-            (time.time() - after, self.setting("settle_polls")),
+            (self._ago("settle_after"), self.setting("settle_polls")),
         ).fetchall()
-        closed = set(self.setting("closed_accounts"))
+        after, closed = self.setting("settle_after"), set(self.setting("closed_accounts"))
         for row in due:
             number = row["payee_fa"].split(":", 1)[-1].split("@", 1)[0]
             verdict = (
@@ -167,6 +164,11 @@ class Payer(Server):
                 "UPDATE payment SET status = ?, code = ?, reason = ?, stamp = ? WHERE seq = ?",
                 (*verdict, row["received"] + after, row["seq"]),
             )
+
+    def _ago(self, name):
+        """The moment so many seconds ago, or None, which in SQL nothing is before."""
+        seconds = self.setting(name)
+        return None if seconds is None else time.time() - seconds
 
     def _header(self, header, action, status, code=None, reason=None, total=0):
         return {

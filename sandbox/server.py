@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -45,7 +45,7 @@ class Fault:
     fault: str
     path: str = "*"  # exact path, or a prefix ending in *
     times: int | None = 1  # None: until cleared
-    seconds: float = 0
+    seconds: int | float = 0
     status: int = 503  # of `error`
     code: str = ""  # of `refuse_all`; empty: the server's own
 
@@ -109,7 +109,7 @@ class Server:
 
     name = ""
     schema = ""  # CREATE TABLE IF NOT EXISTS …
-    defaults = {}  # settings that /_sandbox/set may change
+    defaults = {}  # settings that /_sandbox/set may change: numbers (null: never) and lists
 
     def __init__(self, directory):
         self.directory = directory
@@ -254,6 +254,9 @@ class Server:
         fault = Fault(**body)
         if fault.fault not in FAULTS:
             raise ValueError(f"no such fault: {fault.fault}; there are {', '.join(FAULTS)}")
+        for told in fields(fault):
+            if not isinstance(getattr(fault, told.name), told.type):
+                raise ValueError(f"{told.name} is not as it should be")
         if fault.times is not None and fault.times < 1:
             raise ValueError("times is 1 or more, or null for until cleared")
         with self._lock:
@@ -261,9 +264,10 @@ class Server:
 
     def _set(self, body):
         for name in self.defaults.keys() & body.keys():
-            self.db.execute(
-                "INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, json.dumps(body.pop(name)))
-            )
+            value = body.pop(name)
+            if not isinstance(value, list if isinstance(self.defaults[name], list) else int | float | None):
+                raise ValueError(f"{name} is not as it should be")
+            self.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, json.dumps(value)))
         if body:
             self.change(body)
 

@@ -125,6 +125,7 @@ def test_one_control_address_serves_all_three(urls, payer):
         {},
         {"fault": "error", "times": 0},
         {"fault": "error", "tims": 1},
+        {"fault": "delay", "seconds": "1"},
         {"server": "x"},
         [],
     ],

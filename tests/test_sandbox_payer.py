@@ -124,4 +124,7 @@ def test_closed_accounts_are_a_setting(payer):
     payer.set(closed_accounts=["ACC1"])
     payer.disburse({}, {"reference_id": "PAY-2", "payee_fa": "account:ACC90000666@FRRBPHM1XXX"})
     assert payer.statuses("PAY-1", "PAY-2") == [("PAY-1", "rjct"), ("PAY-2", "succ")]
-    assert payer.post("/_sandbox/set", {"no_such": 1}).status == 400
+    for senseless in ({"no_such": 1}, {"settle_after": "x"}, {"closed_accounts": None}):
+        assert payer.post("/_sandbox/set", senseless).status == 400
+    payer.set(listed_after=None)
+    assert payer.statuses("PAY-1") == []
