@@ -124,7 +124,7 @@ class Server:
         )
         self.db.row_factory = sqlite3.Row
         self.db.execute("PRAGMA journal_mode=WAL")
-        self.db.execute("PRAGMA synchronous=NORMAL")  # survives a kill -9; only a power cut could lose the last
+        self.db.execute("PRAGMA synchronous=NORMAL")  # survives a kill -9; a power cut may lose the last
         self.db.executescript(
             "CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT);" + self.schema
         )
