@@ -1,8 +1,8 @@
 """What the tests across addons share: a whole running system, on a database and counterparties of its own.
 
-Tests of this folder talk to it as users and integrators do: over HTTP. `system` is started once and has
-the main job behind it; tests may add to it, and leave what they find alone. Tests that kill or restart
-something make a system of their own with `running_system`.
+Tests of this folder talk to it as users and integrators do: over HTTP. `system` is started once and has run
+the main job twice; what each run left is kept, so that tests may add to the system in any order. Tests that
+kill or restart something make a system of their own with `running_system`.
 """
 
 import contextlib
@@ -38,6 +38,10 @@ class System:
     def run_job(self):
         return job.run(self.url, self.name, PASSWORD, self.sandbox)
 
+    def received(self):
+        """How often the payer received each payment reference, by its own books."""
+        return self.chain()._control("payer", "state")["counts"]
+
     def log_in(self, login):
         return job.Session(self.url, self.name, login, PASSWORD)
 
@@ -59,5 +63,17 @@ def running_system(name, folder):
 @pytest.fixture(scope="session")
 def system(tmp_path_factory):
     with running_system("spp_live", tmp_path_factory.mktemp("sandbox")) as running:
-        running.came_out = running.run_job()
+        running.runs = [Outcome(running), Outcome(running)]
         yield running
+
+
+class Outcome:
+    """What one run of the main job left behind."""
+
+    def __init__(self, system):
+        self.as_expected = system.run_job()
+        self.received = system.received()
+        people = system.log_in("officer")(
+            "res.partner", "search_read", [("is_registrant", "=", True)], ["write_date"]
+        )
+        self.stamps = {person["id"]: person["write_date"] for person in people}
