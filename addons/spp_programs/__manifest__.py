@@ -10,6 +10,8 @@
     "data": [
         "security/ir.model.access.csv",
         "security/programs_security.xml",
+        "security/payment_security.xml",
+        "data/payment_data.xml",
         "wizard/fund_change_views.xml",
         "wizard/member_decision_views.xml",
         "wizard/cycle_reason_views.xml",
@@ -21,5 +23,12 @@
         "views/cycle_views.xml",
         "views/program_views.xml",
         "views/menus.xml",
+        "views/payment_decision_views.xml",
+        "views/payment_exchange_views.xml",
+        "views/payment_views.xml",
+        "views/payment_batch_views.xml",
+        "views/payment_manager_views.xml",
+        "views/cycle_payments_views.xml",
+        "views/payment_menus.xml",
     ],
 }

@@ -8,3 +8,10 @@ from . import cycle
 from . import cycle_beneficiary
 from . import entitlement
 from . import res_partner
+from . import payment_manager
+from . import payment_batch
+from . import payment_exchange
+from . import payment
+from . import payment_summary
+from . import payment_decision
+from . import cycle_payments

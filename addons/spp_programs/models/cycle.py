@@ -306,6 +306,7 @@ class Cycle(models.Model):
             raise UserError(_("%s has changed since it was computed, or never was. Compute it first.", self.display_name))
         if not self.entitlement_count:
             raise UserError(_("Nobody is due anything in %s: there is nothing to submit.", self.display_name))
+        self.env.flush_all()
         self.env.cr.execute(
             SQL(
                 """
@@ -343,6 +344,7 @@ class Cycle(models.Model):
         return reason
 
     def _next_number(self, program):
+        self.flush_model(["program_id", "number"])
         self.env.cr.execute(SQL("SELECT COALESCE(max(number), 0) + 1 FROM spp_cycle WHERE program_id = %s", program.id))
         return self.env.cr.fetchone()[0]
 

@@ -50,10 +50,10 @@ class GuardedMixin(models.AbstractModel):
     def _check_role(self, *groups):
         """Refuse users without one of the roles, and records that the user may not see.
 
-        :param groups: XML ids of spp_base without the addon's name
+        :param groups: roles of spp_base, like "program_manager"
         """
-        if not any(self.env.user.has_group(f"spp_base.{group}") for group in groups):
-            roles = " / ".join(self.env.ref(f"spp_base.{group}").sudo().name for group in groups)
+        if not any(self.env.user.has_group(f"spp_base.group_{group}") for group in groups):
+            roles = " / ".join(self.env.ref(f"spp_base.group_{group}").sudo().name for group in groups)
             raise AccessError(_("This needs the role %s.", roles))
         self.check_access_rights("read")
         self.check_access_rule("read")

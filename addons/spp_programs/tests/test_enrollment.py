@@ -36,8 +36,8 @@ class TestEnrollment(ProgramsCase):
         self.enroll()
         for member in self.members:
             self.assertTrue(member.with_user(self.users["program_viewer"]).reason, member.partner_id.name)
-        self.assertIn("age", self.members[1].reason)
-        self.assertIn("birth", self.members[2].reason.lower())
+        self.assertIn("60", self.members[1].reason)
+        self.assertIn("not known", self.members[2].reason)
 
     def test_missing_data_is_completed_and_the_person_enrolled(self):
         self.enroll()

@@ -5,16 +5,19 @@ a whole statement, in PostgreSQL's exact numeric. A figure typed or sent by a pe
 refuses what the currency cannot hold.
 """
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from odoo import _
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+PLAIN = re.compile(r"-?[0-9]{1,15}([.][0-9]+)?")
+
 
 def step(currency):
     """Return the smallest amount of the currency as an exact number, e.g. Decimal("0.01")."""
-    return Decimal(str(currency.rounding)).normalize()
+    return Decimal(f"{currency.rounding:.6f}").normalize()
 
 
 def rounded(amount, currency):
@@ -31,12 +34,9 @@ def exact(text, currency):
     >>> exact("1250.50", currency)
     Decimal('1250.50')
     """
-    try:
-        amount = Decimal(str(text).strip())
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite():
+    if not PLAIN.fullmatch(str(text).strip()):
         raise UserError(_("%r is not an amount. Write it as a decimal number, like 1250.50.", text))
+    amount = Decimal(str(text).strip())
     if amount % step(currency):
         raise UserError(
             _("%(amount)s cannot be held in %(currency)s: its smallest amount is %(step)s.",

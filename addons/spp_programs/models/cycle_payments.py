@@ -1,0 +1,181 @@
+"""What programs, cycles and entitlements have to do with payments."""
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
+
+
+class Program(models.Model):
+    _inherit = "spp.program"
+
+    payment_manager_id = fields.Many2one(
+        comodel_name="spp.payment.manager",
+        ondelete="restrict",
+        help="How the program pays. Without one, its payments are held.",
+    )
+
+    @api.constrains("payment_manager_id", "company_id")
+    def _check_payment_manager_company(self):
+        for program in self:
+            manager = program.payment_manager_id
+            if manager and manager.company_id != program.company_id:
+                raise UserError(_("%s is a payment manager of another company.", manager.display_name))
+
+
+class Entitlement(models.Model):
+    _inherit = "spp.entitlement"
+
+    payment_ids = fields.One2many(
+        comodel_name="spp.payment", inverse_name="entitlement_id", string="Payments", readonly=True
+    )
+
+
+class Cycle(models.Model):
+    _inherit = "spp.cycle"
+
+    payment_ids = fields.One2many(
+        comodel_name="spp.payment", inverse_name="cycle_id", string="Payments", readonly=True
+    )
+    payment_batch_ids = fields.One2many(
+        comodel_name="spp.payment.batch", inverse_name="cycle_id", string="Payment batches", readonly=True
+    )
+    payment_summary_ids = fields.One2many(
+        comodel_name="spp.payment.summary", inverse_name="cycle_id", string="Where the money is", readonly=True
+    )
+    payment_manager_id = fields.Many2one(related="program_id.payment_manager_id")
+    payment_count = fields.Integer(compute="_compute_payment_counts", compute_sudo=True)
+    ready_payment_count = fields.Integer(compute="_compute_payment_counts", compute_sudo=True)
+    attention_payment_count = fields.Integer(
+        string="Payments that need somebody", compute="_compute_payment_counts", compute_sudo=True
+    )
+
+    def _compute_payment_counts(self):
+        counts = {}
+        for cycle, state, count in self.env["spp.payment"]._read_group(
+            [("cycle_id", "in", self.ids)], ["cycle_id", "state"], ["__count"]
+        ):
+            counts[cycle.id, state] = count
+        for cycle in self:
+            of_cycle = {state: count for (cycle_id, state), count in counts.items() if cycle_id == cycle.id}
+            cycle.payment_count = sum(of_cycle.values())
+            cycle.ready_payment_count = of_cycle.get("ready", 0)
+            cycle.attention_payment_count = of_cycle.get("held", 0) + of_cycle.get("unknown", 0)
+
+    # ------------------------------------------------------------------ actions
+
+    def action_prepare_payments(self):
+        """Make a payment for every approved money entitlement without one, and put them into batches.
+
+        Run again, it adds only what is missing. What was rejected or came back is not paid again by it: that is
+        decided payment by payment (`spp.payment.action_reissue`). Role: program manager.
+
+        :return: id of the run (spp.run)
+        """
+        self.ensure_one()
+        self._check_role("program_manager")
+        self._lock()
+        self._check_state("approved", "disbursing")
+        self.program_id._check_active()
+        payments = self.env["spp.payment"]
+        run = self.env["spp.run"]._start(
+            "payments_prepare", _("Prepare payments: %s", self.display_name), self, as_of=self.as_of
+        )
+        made = payments._prepare(
+            self,
+            SQL(
+                """
+                SELECT e.id AS entitlement_id, NULL::integer AS reissue_of_id
+                  FROM spp_entitlement e
+                 WHERE e.cycle_id = %s AND e.kind = 'money' AND e.state = 'approved'
+                   AND NOT EXISTS (SELECT FROM spp_payment p WHERE p.entitlement_id = e.id AND p.state <> 'cancelled')
+                 ORDER BY e.id
+                """,
+                self.id,
+            ),
+        )
+        batches = payments._recheck_holds(self)
+        # sudo: a cycle is prepared whole, also where the user's area hides people.
+        held = payments.sudo().search_count([("cycle_id", "=", self.id), ("state", "=", "held")])
+        self.env["spp.audit.entry"]._log(
+            "payments_prepared", self, new={"prepared": len(made), "held": held, "batches": batches}, run=run
+        )
+        run._finish({"prepared": len(made), "held": held, "batches": batches})
+        return run.id
+
+    def action_send_payments(self):
+        """Release the ready payments: each of their batches is sent by a job.
+
+        Role: payment releaser, and not who submitted or approved the cycle or prepared its payments.
+        """
+        self._check_role("payment_releaser")
+        for cycle in self:
+            cycle._lock()
+            cycle._check_state("approved", "disbursing")
+            cycle.program_id._check_active()
+            # sudo: a cycle is sent whole, also where the user's area hides people.
+            payments = self.env["spp.payment"].sudo()
+            payments._recheck_holds(cycle)
+            ready = [("cycle_id", "=", cycle.id), ("state", "=", "ready")]
+            cycle._check_may_release(ready)
+            batches = payments._read_group(ready, ["batch_id"], ["__count"])
+            if not batches:
+                raise UserError(
+                    _("No payment of %s is ready to be sent. Prepare the payments, and look at those that are held.",
+                      cycle.display_name)
+                )
+            for manager in {batch.manager_id for batch, _count in batches}:
+                manager._check_can_send()
+            if cycle.state == "approved":
+                cycle._set_state("disbursing")
+            for batch, _count in batches:
+                batch._release()
+            self.env["spp.audit.entry"]._log(
+                "payments_released",
+                cycle,
+                new={"payments": sum(count for _batch, count in batches), "batches": len(batches)},
+            )
+        return True
+
+    def action_recheck_payments(self):
+        """Look again at what holds payments, and batch what is free. Roles: program manager, finance officer."""
+        self._check_role("program_manager", "finance_officer")
+        for cycle in self:
+            self.env["spp.payment"]._recheck_holds(cycle)
+        return True
+
+    def action_view_payments(self):
+        """Open the payments of the cycle."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("spp_programs.action_spp_payment")
+        return {**action, "domain": [("cycle_id", "=", self.id)], "context": {"search_default_group_state": 1}}
+
+    # ------------------------------------------------------------------ business
+
+    def _check_may_release(self, ready):
+        """One person may hold several roles; on one cycle, who releases has done nothing else."""
+        if self.env.uid in (self.submitted_by.id, self.approved_by.id):
+            raise AccessError(_("You submitted or approved %s: somebody else sends its payments.", self.display_name))
+        if self.env["spp.payment"].sudo().search_count([*ready, ("create_uid", "=", self.env.uid)], limit=1):
+            raise AccessError(_("You prepared payments of %s: somebody else sends them.", self.display_name))
+
+    def _open_payment_count(self):
+        # sudo: what is on its way counts, whoever closes the cycle.
+        return super()._open_payment_count() + self.env["spp.payment"].sudo().search_count(
+            [("cycle_id", "=", self.id), ("state", "in", ["sending", "unknown", "accepted"])]
+        )
+
+    def _release(self, state, reason):
+        """What ends unpaid is not sent any more."""
+        # sudo: the caller has checked the user's role; payments go with what they pay.
+        waiting = self.env["spp.payment"].sudo().search([("cycle_id", "=", self.id), ("state", "in", ["ready", "held"])])
+        waiting._set_state("cancelled", reason)
+        return super()._release(state, reason)
+
+    def _what_next(self):
+        if self.state == "approved" and not self.payment_count:
+            return _("Prepare the payments.")
+        if self.state == "approved" and not self.ready_payment_count:
+            return _("Every payment is held: look at the reasons.")
+        if self.state == "approved":
+            return _("Somebody who neither submitted nor approved it sends the payments.")
+        return super()._what_next()

@@ -1,0 +1,186 @@
+"""How a program pays. A payment channel is one addon that adds a `provider` and the two hooks below.
+
+What becomes of a payment is decided here once for all channels; a channel only sends, asks, and reports findings.
+"""
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from odoo.addons.spp_base.http import CallError
+
+from ..tools.own_transaction import in_own_transaction
+
+STATUS_CHUNK = 200  # payments asked about in one message
+
+
+class MessageRefused(Exception):
+    """The payer refused a message as a whole: nothing of it was accepted, and it may be sent again."""
+
+    def __init__(self, reason, code=""):
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+
+
+class PaymentManager(models.Model):
+    _name = "spp.payment.manager"
+    _description = "Payment manager"
+    _order = "name, id"
+
+    name = fields.Char(required=True)
+    active = fields.Boolean(default=True)
+    provider = fields.Selection(
+        selection=[("none", "None: payments are prepared, not sent")],
+        required=True,
+        default="none",
+        help="The channel that payments are sent through.",
+    )
+    company_id = fields.Many2one(
+        comodel_name="res.company", required=True, default=lambda self: self.env.company, ondelete="restrict"
+    )
+    batch_size = fields.Integer(
+        required=True,
+        default=500,
+        help="The most payments in one message. A lost answer leaves as many payments unknown until the payer "
+        "is asked again.",
+    )
+    currency_id = fields.Many2one(
+        comodel_name="res.currency",
+        ondelete="restrict",
+        help="Payments in any other currency are held. Empty: the payer takes every currency.",
+    )
+    status_at = fields.Datetime(string="Last asked", readonly=True, copy=False)
+    status_message = fields.Char(
+        string="Last answer", readonly=True, copy=False, help="What came of asking the payer for the last time."
+    )
+
+    _sql_constraints = [
+        ("batch_size_range", "CHECK(batch_size BETWEEN 1 AND 10000)", "A batch has 1 to 10,000 payments."),
+    ]
+
+    # ------------------------------------------------------------------ actions
+
+    def action_ask_status(self):
+        """Ask the payer now what became of accepted and unknown payments; the cron does it every five minutes.
+
+        Role: finance officer.
+        """
+        if not self.env.user.has_group("spp_base.group_finance_officer"):
+            raise UserError(_("Asking the payer is done by a finance officer."))
+        self.check_access_rights("read")
+        self.check_access_rule("read")
+        self._enqueue_status()
+        return True
+
+    # ------------------------------------------------------------------ hooks of the channels
+
+    def _check_can_send(self):
+        """Raise UserError, saying what is missing, unless payments can be sent."""
+        self.ensure_one()
+        if self.provider == "none":
+            raise UserError(_("%s has no provider: its payments are prepared, not sent.", self.name))
+
+    def _send_batch(self, batch, payments, message_id):
+        """Send claimed payments in one message.
+
+        The channel checks everything before it sends, and keeps message and answer with `_record_exchange()`
+        before it reads the answer.
+
+        :param message_id: unique for this message
+        :return: {reference: finding} for what the payer (or the check before sending) said of single payments;
+            a finding has the attributes state (paid, accepted, rejected or unknown), reason, code, at, alert
+        :raise NotSent: nothing left this machine; tried again later
+        :raise MessageRefused: nothing was accepted; a person sends again
+        :raise CallError: it may have been acted on; everything becomes unknown
+        """
+        raise NotImplementedError
+
+    def _ask_status(self, payments):
+        """Ask the payer about at most STATUS_CHUNK payments of one batch.
+
+        :return: {reference: finding}, see `_send_batch()`. Who is left out of the answer is left out here.
+        :raise CallError: the payer told nothing
+        """
+        raise NotImplementedError
+
+    def _masked(self, text):
+        """`text` of a message or an answer, fit for those who may not read account numbers."""
+        return "" if not text else _("(hidden)")
+
+    def _record_exchange(self, **values):
+        """Keep a message and its answer, committed at once, whatever becomes of the job."""
+        self.ensure_one()
+        for name in ("request", "answer"):
+            values[f"{name}_masked"] = self._masked(values.get(name))
+        values["manager_id"] = self.id
+        values["at"] = fields.Datetime.now()
+        in_own_transaction(self.env["spp.payment.exchange"], lambda exchanges: exchanges.create(values).id)
+
+    # ------------------------------------------------------------------ asking
+
+    @api.model
+    def _cron_payment_status(self):
+        """Find what is due and enqueue it: managers whose payments are on their way or left behind."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT DISTINCT b.manager_id
+                  FROM spp_payment p
+                  JOIN spp_payment_batch b ON b.id = p.batch_id
+                 WHERE p.state IN ('sending', 'accepted', 'unknown')
+                """
+            )
+        )
+        self.browse(manager_id for (manager_id,) in self.env.cr.fetchall())._enqueue_status()
+
+    def _enqueue_status(self):
+        for manager in self:
+            manager.with_delay(
+                description=_("Ask what became of the payments of %s", manager.name),
+                identity_key=f"spp_payment_status:{manager.id}",
+            )._job_ask_status()
+
+    def _job_ask_status(self):
+        """Ask about every accepted or unknown payment, in chunks; each chunk is concluded before the next."""
+        self.ensure_one()
+        # sudo: the payments of a manager are followed whole, whoever asked for it.
+        manager = self.sudo()
+        sending = [("manager_id", "=", manager.id), ("state", "=", "sending")]
+        manager.env["spp.payment.batch"].search(sending)._recover()
+        asked, message = 0, ""
+        for payment_ids in manager._due_chunks():
+            payments = manager.env["spp.payment"].browse(payment_ids)
+            try:
+                findings = manager._ask_status(payments)
+            except CallError as error:
+                message = error.reason
+                break
+            in_own_transaction(payments, lambda payments, findings=findings: payments._conclude_status(findings))
+            asked += len(payment_ids)
+        message = message or _("%s payments asked about.", asked)
+        told = {"status_at": fields.Datetime.now(), "status_message": message}
+        in_own_transaction(manager, lambda manager: manager.write(told))
+        return message
+
+    def _due_chunks(self):
+        """Ids of what to ask about, each chunk of one batch, the longest unasked first."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT array_agg(id ORDER BY id)
+                  FROM (SELECT p.id, p.batch_id, p.asked_at,
+                               (row_number() OVER (PARTITION BY p.batch_id ORDER BY p.id) - 1) / %s AS part
+                          FROM spp_payment p
+                          JOIN spp_payment_batch b ON b.id = p.batch_id
+                         WHERE b.manager_id = %s AND p.state IN ('accepted', 'unknown')) due
+                 GROUP BY batch_id, part
+                 ORDER BY min(asked_at) NULLS FIRST, batch_id, part
+                """,
+                STATUS_CHUNK,
+                self.id,
+            )
+        )
+        return [payment_ids for (payment_ids,) in self.env.cr.fetchall()]
