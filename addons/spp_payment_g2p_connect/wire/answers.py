@@ -1,0 +1,265 @@
+"""What a payer's answer says, read tolerantly: HTTP 200 with a refusal inside, lists for objects, nulls,
+naive times, codes nobody has heard of, references left out, unknown or repeated.
+
+The rule behind every doubt: what is not certain is *unknown*, never paid, never rejected, never to be sent again.
+"""
+
+import enum
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from .words import hide_numbers, plain
+
+# A server that answers so has looked at the message and taken nothing of it, if its body says so too.
+REFUSING = frozenset({400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 422, 429, 431})
+MOVED = frozenset({301, 307, 308})
+# "We have this already" refuses the copy, not the first: whoever gets it must ask what became of that.
+SEEN_BEFORE = frozenset({"rjct.reference_id.duplicate", "rjct.message_id.duplicate"})
+
+
+class Verdict(enum.Enum):
+    ANSWERED = "answered"  # read: `findings` has what it says of each payment
+    REFUSED = "refused"  # nothing of the message was accepted; it may be sent again
+    UNCLEAR = "unclear"  # it may or may not have been acted on
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is said of one reference: state is paid, accepted, rejected or unknown (said, but not clear)."""
+
+    state: str
+    reason: str = ""
+    code: str = ""
+    at: datetime | None = None  # UTC, without offset
+    alert: str = ""  # something a person must look at, whatever the state
+
+
+@dataclass(frozen=True)
+class Reading:
+    verdict: Verdict
+    reason: str = ""
+    code: str = ""
+    findings: dict[str, Finding] = field(default_factory=dict)
+    strangers: int = 0  # entries about references that were not asked about
+
+
+class _NotJson(ValueError):
+    pass
+
+
+def read_disburse(status, text, expected):
+    """Read the answer to a disburse request.
+
+    :param status: HTTP status
+    :param text: body
+    :param expected: {reference: (amount as Decimal, currency code)} of what was sent
+    """
+    try:
+        body = _json_object(text)
+    except _NotJson as error:
+        return _without_json(status, str(error))
+    refusal = _refusal(body)
+    if not 200 <= status < 300:
+        return _by_status(status, refusal)
+    reading = _findings(_entries(body), expected)
+    if refusal is None:
+        if not reading.findings:
+            return Reading(
+                Verdict.UNCLEAR,
+                "The payer's answer says nothing about the payments.",
+                strangers=reading.strangers,
+            )
+        return reading
+    code, reason = refusal
+    if code.lower() in SEEN_BEFORE:
+        return Reading(Verdict.UNCLEAR, reason, code)
+    states = {finding.state for finding in reading.findings.values()}
+    if states - {"rejected"}:
+        return reading  # the header refuses, yet some payments are taken: believe what is said of each
+    if reading.findings.keys() == expected.keys() and not code:
+        return reading  # each was looked at and refused for its own reason
+    return Reading(Verdict.REFUSED, reason, code)
+
+
+def read_status(status, text, expected):
+    """Read the answer to a status request; UNCLEAR means it told nothing. Parameters as in read_disburse()."""
+    try:
+        body = _json_object(text)
+    except _NotJson as error:
+        return Reading(Verdict.UNCLEAR, str(error) if 200 <= status < 300 else _http_words(status))
+    refusal = _refusal(body)
+    if not 200 <= status < 300:
+        code, reason = refusal or ("", "")
+        return Reading(Verdict.UNCLEAR, reason or _http_words(status), code)
+    entries = _entries(body)
+    if refusal is not None and not entries:
+        return Reading(Verdict.UNCLEAR, refusal[1], refusal[0])
+    return _findings(entries, expected)
+
+
+def _json_object(text):
+    try:
+        body = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        looks_html = text.lstrip()[:1] == "<"
+        raise _NotJson(
+            "The payer answered with a web page instead of a G2P Connect message; check the address."
+            if looks_html
+            else "The payer's answer cannot be read: it is not JSON."
+        ) from None
+    if not isinstance(body, dict):
+        raise _NotJson("The payer's answer is not a G2P Connect message.")
+    return body
+
+
+def _without_json(status, reason):
+    if status in MOVED:
+        return Reading(Verdict.REFUSED, _http_words(status))
+    return Reading(Verdict.UNCLEAR, reason if 200 <= status < 300 else _http_words(status))
+
+
+def _by_status(status, refusal):
+    code, reason = refusal or ("", "")
+    if status in MOVED:
+        return Reading(Verdict.REFUSED, _http_words(status))
+    if status in REFUSING and refusal is not None and code.lower() not in SEEN_BEFORE:
+        return Reading(Verdict.REFUSED, f"{_http_words(status)} {reason}".strip(), code)
+    return Reading(Verdict.UNCLEAR, f"{_http_words(status)} {reason}".strip(), code)
+
+
+def _http_words(status):
+    if status in (401, 403):
+        return f"The payer does not let us in (HTTP {status}); check the endpoint's credentials."
+    if status in (404, 405):
+        return f"The payer has nothing at this address (HTTP {status}); check the paths of the payment manager."
+    if status in MOVED:
+        return f"The payer's service has moved to another address (HTTP {status})."
+    if status >= 500:
+        return f"The payer had an error of its own (HTTP {status})."
+    return f"The payer answered HTTP {status}."
+
+
+def _object(value):
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value):
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _refusal(body):
+    """(code, plain reason) when the body as a whole refuses, else None."""
+    header, message = _object(body.get("header")), _object(body.get("message"))
+    if _text(header.get("status")).lower() == "rjct":
+        code = _text(header.get("status_reason_code"))
+        reason = plain(code, header.get("status_reason_message"))
+        return code, reason or "The payer refused the message and gave no reason."
+    if _text(message.get("ack_status")).upper() == "ERR":
+        error = _object(message.get("error"))
+        return _text(error.get("code")), plain(error.get("code"), error.get("message"))
+    errors = body.get("errors") or body.get("error")
+    if isinstance(errors, dict):
+        errors = [errors]
+    if isinstance(errors, list) and errors:
+        first = _object(errors[0])
+        return _text(first.get("code")), plain(first.get("code"), first.get("message"))
+    if isinstance(body.get("detail"), str):
+        return "", plain("", body["detail"])
+    return None
+
+
+def _entries(body):
+    """The list of entries about payments, wherever the server put it."""
+    message = _object(body.get("message"))
+    place = message.get("txnstatus_response", message)
+    if isinstance(place, dict) and "txn_status" in place:
+        place = place["txn_status"]
+    if isinstance(place, dict):
+        place = place.get("disbursements_status", [])
+    if isinstance(place, dict):
+        place = [place]
+    return [each for each in place if isinstance(each, dict)] if isinstance(place, list) else []
+
+
+def _findings(entries, expected):
+    by_reference, strangers = {}, 0
+    for entry in entries:
+        reference = entry.get("reference_id")
+        if isinstance(reference, str) and reference in expected:
+            by_reference.setdefault(reference, []).append(entry)
+        else:
+            strangers += 1
+    findings = {
+        reference: _aggregate(several, *expected[reference]) for reference, several in by_reference.items()
+    }
+    return Reading(Verdict.ANSWERED, findings=findings, strangers=strangers)
+
+
+STATES = {"succ": "paid", "rcvd": "accepted", "pdng": "accepted", "rjct": "rejected", "fail": "accepted"}
+REMARKS = {"fail": "The payer reports a failed attempt and may try again."}
+
+
+def _aggregate(entries, amount, currency):
+    """One finding from all entries about one reference.
+
+    Paid counts most, then what may still be paid; only where every entry refuses is the payment rejected.
+    """
+    read = [_read_entry(entry, amount, currency) for entry in entries]
+    rank = ("paid", "accepted", "unknown", "rejected")
+    best = min(read, key=lambda finding: rank.index(finding.state))
+    paid = sum(_text(entry.get("status")).lower() == "succ" for entry in entries)
+    alert = best.alert
+    if paid > 1:
+        alert = f"The payer shows this payment as paid {paid} times."
+    elif len(entries) > 1:
+        alert = alert or f"The payer lists this payment {len(entries)} times."
+    return Finding(best.state, best.reason, best.code, best.at, alert)
+
+
+def _read_entry(entry, amount, currency):
+    status = _text(entry.get("status")).lower()
+    code = _text(entry.get("status_reason_code"))
+    reason = plain(code, entry.get("status_reason_message"))
+    at = _moment(entry.get("timestamp"))
+    state = STATES.get(status, "unknown")
+    if state == "unknown":
+        shown = hide_numbers(status)[:20] if status.isprintable() else ""
+        return Finding("unknown", f"The payer gives a state that is not known here: {shown or 'none'}.", code, at)
+    if state == "rejected" and code.lower() in SEEN_BEFORE:
+        return Finding("unknown", reason, code, at)
+    if state == "rejected":
+        return Finding("rejected", reason or "The payer refused the payment and gave no reason.", code, at)
+    if state == "paid":
+        differs = _differs(entry, amount, currency)
+        if differs:
+            return Finding("unknown", differs, code, at, alert=differs)
+    return Finding(state, reason or REMARKS.get(status, ""), code, at)
+
+
+def _differs(entry, amount, currency):
+    """Plain words when the payer says it paid another amount than ours; an absent amount says nothing."""
+    told = entry.get("amount")
+    if told not in (None, ""):
+        try:
+            told_amount = Decimal(str(told))
+        except InvalidOperation:
+            return "The payer reports the payment as paid with an amount that cannot be read."
+        if told_amount != amount:
+            return f"The payer reports that it paid {told_amount} instead of {amount}."
+    told_currency = _text(entry.get("currency_code"))
+    if told_currency and told_currency.upper() != currency:
+        return f"The payer reports that it paid in {told_currency[:3]} instead of {currency}."
+    return ""
+
+
+def _moment(text):
+    """ISO 8601, with or without offset (then UTC), as UTC without offset; None when it is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment.replace(microsecond=0)
