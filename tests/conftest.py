@@ -67,6 +67,12 @@ def system(tmp_path_factory):
         yield running
 
 
+@pytest.fixture
+def running():
+    """Start a system that the test may kill: `with running(database, folder) as system`."""
+    return running_system
+
+
 class Outcome:
     """What one run of the main job left behind."""
 
