@@ -22,6 +22,7 @@
         "views/entitlement_views.xml",
         "views/cycle_views.xml",
         "views/program_views.xml",
+        "views/res_partner_views.xml",
         "views/menus.xml",
         "views/payment_decision_views.xml",
         "views/payment_exchange_views.xml",

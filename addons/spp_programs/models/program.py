@@ -216,7 +216,9 @@ class Program(models.Model):
             program._lock()
             missing = program._missing_for_activation()
             if missing:
-                raise UserError(f"{program.display_name}: {missing}")
+                raise UserError(
+                    _("%(program)s: %(missing)s", program=program.display_name, missing=missing)
+                )
             program._set_state("active")
         return True
 
