@@ -29,6 +29,7 @@ class PaymentAccount(models.Model):
     spar_reason = fields.Char(string="SPAR says", compute="_compute_spar_state", compute_sudo=True)
 
     def _compute_spar_state(self):
+        self.env["spp.spar.change"]._record_edited()
         self.env.flush_all()
         self.env.cr.execute(
             SQL(
@@ -48,6 +49,7 @@ class PaymentAccount(models.Model):
         if operator not in ("=", "!=", "in", "not in"):
             raise NotImplementedError(f"spar_state cannot be searched by {operator}")
         values = list(value) if isinstance(value, list | tuple | set) else [value]
+        self.env["spp.spar.change"]._record_edited()
         self.env.flush_all()
         query = self.sudo()._search([])  # the caller's own rules apply to the search this is a part of
         state = self._spar_state_sql(SQL.identifier(self._table))

@@ -130,6 +130,7 @@ class SparChange(models.Model):
 
     @api.model
     def _search(self, domain, *args, **kwargs):
+        self._record_edited()
         # What may not be read may not be found out by searching either.
         self.check_field_access_rights(
             "read",
@@ -207,11 +208,26 @@ class SparChange(models.Model):
 
     @api.model
     def _record(self, partners):
-        """Queue what SPAR must learn about `partners`: compares what it should hold with what was queued."""
-        if partners:
+        """Note that accounts or documents of `partners` were edited.
+
+        What SPAR must learn of it is worked out once for the whole transaction, before it commits: an account
+        that is made the primary one in the place of another, in two writes, is one change and not two.
+        """
+        precommit = self.env.cr.precommit
+        edited = precommit.data.setdefault("spp_spar_edited", set())
+        if partners and not edited:
+            precommit.add(self._record_edited)
+        edited.update(partners.ids)
+
+    @api.model
+    def _record_edited(self):
+        """Queue the changes of all who were edited so far: before the commit, or before somebody looks."""
+        partner_ids = self.env.cr.precommit.data.pop("spp_spar_edited", None)
+        if partner_ids:
             # Whoever may edit an account or a document causes the change; the outbox belongs to the system.
             for mapper in self.env["spp.spar.mapper"].sudo().search([]):
-                mapper._record(partners.ids)
+                mapper._record(sorted(partner_ids))
+            self.env.flush_all()
 
     def _states_changed(self):
         """Hook: these changes are new, or reached another state."""

@@ -189,6 +189,7 @@ class SparMapper(models.Model):
         self.check_access_rights("read")
         self.check_access_rule("read")
         changes = self.env["spp.spar.change"].sudo()  # counts only, for callers who may not read the outbox
+        changes._record_edited()
         counts = dict.fromkeys(dict(changes._fields["state"].selection), 0)
         domain = [("mapper_id", "in", self.ids)]
         counts.update({state: count for state, count in changes._read_group(domain, ["state"], ["__count"])})

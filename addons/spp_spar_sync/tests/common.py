@@ -99,12 +99,13 @@ class SparMixin:
         return self.changes.search([("partner_id", "=", person.id)], order="id")
 
     def drain(self):
+        self.env.cr.flush()
         self.mapper._job_drain()
         self.env.invalidate_all()
 
     def later(self):
         """Let every wait be over: what is to be tried again is due now."""
-        self.env.flush_all()
+        self.env.cr.flush()
         self.env.cr.execute("UPDATE spp_spar_change SET next_try_at = next_try_at - interval '1 day'")
         self.env.invalidate_all()
 

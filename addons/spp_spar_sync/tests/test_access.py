@@ -41,7 +41,7 @@ class TestAccess(SparMixin, HttpCase):
         super().setUp()
         self.registrant = self.person("A1")
         self.drain()
-        self.env.flush_all()
+        self.env.cr.flush()
 
     def call(self, role, model, method, *args, **kwargs):
         login = role if role == "demo" else f"spar_{role}"
@@ -124,7 +124,7 @@ class TestAccess(SparMixin, HttpCase):
 
     def test_who_sends_and_who_tests(self):
         self.account(self.registrant, "2000000002")
-        self.env.flush_all()
+        self.env.cr.flush()
         for role in ROLES:
             try:
                 with mute_logger("odoo.http"):
@@ -150,10 +150,10 @@ class TestAccess(SparMixin, HttpCase):
     def test_areas_limit_the_outbox(self):
         area = self.env["spp.area"].create({"name": "Elsewhere", "code": "SPAR_ELSEWHERE"})
         self.env["res.users"].search([("login", "=", "spar_auditor")]).spp_area_ids = area
-        self.env.flush_all()
+        self.env.cr.flush()
         self.assertFalse(self.call("auditor", "spp.spar.change", "search_count", []))
         self.registrant.area_id = area
-        self.env.flush_all()
+        self.env.cr.flush()
         self.assertEqual(self.call("auditor", "spp.spar.change", "search_count", []), 1)
 
     def test_connection_faults_are_told_in_plain_words(self):

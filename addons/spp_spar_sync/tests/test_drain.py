@@ -1,5 +1,7 @@
 """What is queued reaches a real mapper over HTTP, in order, whatever fails on the way."""
 
+from datetime import timedelta
+
 from odoo.sql_db import db_connect
 from odoo.tests import tagged
 
@@ -62,7 +64,9 @@ class TestDrain(SparCase):
 
     def test_edits_in_quick_succession_send_only_the_last(self):
         person = self.person("A1")
+        self.env.cr.flush()
         self.account(person, "5000000005")
+        self.env.cr.flush()
         self.account(person, "2000000002")
         self.drain()
         self.assertEqual(self.writes(), [("link", NEW)])
@@ -125,6 +129,7 @@ class TestDrain(SparCase):
         self.assertEqual((change.state, bool(change.next_try_at)), ("done", True))
         self.control("set", id=SPAR_ID, fa=OLD)  # the lost one arrives after all
         self.later()
+        self.queued(person)[0].lost_at -= timedelta(days=1)
         self.drain()
         self.assertEqual(self.spar()[0], {SPAR_ID: NEW})
         self.assertEqual((change.state, bool(change.next_try_at)), ("done", False))
@@ -279,6 +284,7 @@ class TestDrain(SparCase):
         cron.ir_actions_server_id.run()
         self.assertFalse(jobs.search([("identity_key", "=", f"spar-drain-{self.mapper.id}")]))
         self.person("A1")
+        self.env.cr.flush()
         jobs.search([("identity_key", "=", f"spar-drain-{self.mapper.id}")]).unlink()
         cron.ir_actions_server_id.run()
         self.assertTrue(jobs.search([("identity_key", "=", f"spar-drain-{self.mapper.id}")]))
