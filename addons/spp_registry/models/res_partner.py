@@ -38,8 +38,9 @@ def age_at(birthdate, date):
 class ResPartner(models.Model):
     _inherit = "res.partner"
 
-    is_registrant = fields.Boolean(string="Registrant")
-    is_group = fields.Boolean(string="Group")
+    # False rather than NULL, so that SQL can say "NOT is_group".
+    is_registrant = fields.Boolean(string="Registrant", default=False)
+    is_group = fields.Boolean(string="Group", default=False)
     family_name = fields.Char()
     given_name = fields.Char()
     additional_name = fields.Char(string="Additional names")
@@ -49,7 +50,9 @@ class ResPartner(models.Model):
         string="Exact", default=True, help="Untick where only the year or an estimate is known."
     )
     birth_place = fields.Char(string="Place of birth")
-    age = fields.Integer(compute="_compute_age", help="Completed years today; empty without a birthdate.")
+    age = fields.Integer(
+        compute="_compute_age", help="Completed years; means nothing where there is no date of birth."
+    )
     income = NullableFloat(
         string="Monthly income",
         digits=(16, 2),
@@ -92,6 +95,10 @@ class ResPartner(models.Model):
     event_ids = fields.One2many(comodel_name="spp.event", inverse_name="partner_id", string="Events")
     head_id = fields.Many2one(comodel_name="res.partner", string="Head", compute="_compute_members")
     member_count = fields.Integer(string="Number of members", compute="_compute_members")
+    household_id = fields.Many2one(
+        comodel_name="res.partner", string="Household", compute="_compute_household_id",
+        help="The group the person belongs to now; of several, the one joined last.",
+    )  # fmt: skip
 
     _sql_constraints = [
         (
@@ -106,8 +113,6 @@ class ResPartner(models.Model):
         self.env.cr.execute("""
             CREATE INDEX IF NOT EXISTS res_partner_spp_group_idx
                 ON res_partner (id) WHERE is_group;
-            CREATE INDEX IF NOT EXISTS res_partner_spp_individual_idx
-                ON res_partner (id) WHERE is_registrant AND is_group IS NOT TRUE;
             CREATE INDEX IF NOT EXISTS res_partner_spp_birthdate_idx
                 ON res_partner (birthdate) WHERE birthdate IS NOT NULL;
             CREATE INDEX IF NOT EXISTS res_partner_spp_area_idx
@@ -120,16 +125,15 @@ class ResPartner(models.Model):
     @api.depends("birthdate")
     @api.depends_context("as_of")
     def _compute_age(self):
-        today = fields.Date.to_date(self.env.context.get("as_of")) or fields.Date.context_today(self)
+        as_of = self._as_of()
         for partner in self:
-            partner.age = age_at(partner.birthdate, today)
+            partner.age = age_at(partner.birthdate, as_of)
 
     @api.depends("member_ids.start", "member_ids.ended", "member_ids.is_head")
     @api.depends_context("as_of")
     def _compute_members(self):
-        today = fields.Date.to_date(self.env.context.get("as_of")) or fields.Date.context_today(self)
         rows = self.env["spp.group.membership"]._read_group(
-            [("group_id", "in", self.filtered("is_group").ids), *live_domain(today)],
+            [("group_id", "in", self._origin.ids), *live_domain(self._as_of())],
             groupby=["group_id", "is_head"],
             aggregates=["__count", "individual_id:max"],
         )
@@ -141,6 +145,17 @@ class ResPartner(models.Model):
         for partner in self:
             partner.head_id = heads.get(partner._origin.id, False)
             partner.member_count = counts.get(partner._origin.id, 0)
+
+    @api.depends("membership_ids.start", "membership_ids.ended", "membership_ids.group_id")
+    @api.depends_context("as_of")
+    def _compute_household_id(self):
+        memberships = self.env["spp.group.membership"].search(
+            [("individual_id", "in", self._origin.ids), *live_domain(self._as_of())],
+            order="start NULLS FIRST, id",
+        )
+        households = {membership.individual_id.id: membership.group_id for membership in memberships}
+        for partner in self:
+            partner.household_id = households.get(partner._origin.id, False)
 
     @api.onchange("family_name", "given_name", "additional_name")
     def _onchange_name_parts(self):
@@ -201,12 +216,26 @@ class ResPartner(models.Model):
         if not registrants:
             return super().write(vals)
         super(ResPartner, self - registrants).write(dict(vals))
+        if "registrant_status" in vals:
+            for partner in registrants:
+                if partner.registrant_status != vals["registrant_status"]:
+                    self.env["spp.audit.entry"]._log(
+                        "Registrant's status changed",
+                        partner,
+                        old={"status": partner.registrant_status},
+                        new={"status": vals["registrant_status"]},
+                        note=vals.get("status_reason") or "",
+                    )
         # No chatter: registrants are not correspondents.
         for partners, values in registrants.with_context(tracking_disable=True)._with_composed_name(vals):
             super(ResPartner, partners).write(dict(values))
         if {"is_registrant", "area_id", "company_id"} & vals.keys():
             registrants.check_access_rule("write")  # nobody may send a registrant out of their own reach
         return True
+
+    def _as_of(self):
+        """The date of what is shown: the context's `as_of`, or today."""
+        return fields.Date.to_date(self.env.context.get("as_of")) or fields.Date.context_today(self)
 
     def _own_area(self):
         """The area of a user who is limited to one: they could not see a registrant without it."""

@@ -33,7 +33,7 @@ class SppArea(models.Model):
             parent = area.parent_id.complete_name
             area.complete_name = f"{parent} / {area.name}" if parent else area.name
 
-    @api.constrains("parent_id")
-    def _check_parent_id(self):
-        if not self._check_recursion():
+    def write(self, vals):
+        if vals.get("parent_id") and vals["parent_id"] in self.search([("id", "child_of", self.ids)]).ids:
             raise ValidationError(_("An area cannot lie within itself."))
+        return super().write(vals)

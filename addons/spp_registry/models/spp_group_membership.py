@@ -23,7 +23,10 @@ class SppGroupMembership(models.Model):
     is_head = fields.Boolean(
         string="Head", help="The head stands for the household and receives what it is paid. One at a time."
     )
-    start = fields.Date(string="From", help="Empty: since always.")
+    start = fields.Date(
+        string="From", help="Empty: since always.",
+        default=lambda self: self.env.context.get("start_today") and fields.Date.context_today(self),
+    )  # fmt: skip
     ended = fields.Date(
         string="Until", help="The first day on which the person no longer belongs. Empty: still does."
     )

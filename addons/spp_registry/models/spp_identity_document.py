@@ -16,7 +16,6 @@ from odoo.tools import SQL
 class SppIdentityDocument(models.Model):
     _name = "spp.identity.document"
     _description = "Identity Document"
-    _rec_name = "value"
     _order = "partner_id, type_id, id"
 
     partner_id = fields.Many2one(
@@ -47,10 +46,11 @@ class SppIdentityDocument(models.Model):
         for document in self:
             document.is_expired = bool(document.expiry_date and document.expiry_date < today)
 
-    @api.depends("type_id", "value")
+    @api.depends("partner_id", "type_id")
     def _compute_display_name(self):
+        # Without the number: labels travel to places where it must not be read.
         for document in self:
-            document.display_name = f"{document.type_id.name}: {document.value}"
+            document.display_name = f"{document.type_id.name}, {document.partner_id.display_name}"
 
     @api.constrains("type_id", "value")
     def _check_value(self):
@@ -109,6 +109,10 @@ class SppIdentityDocument(models.Model):
 
     def action_withdraw(self):
         """The claim was wrong, or the document is no longer in use; its number is free again."""
+        for document in self.filtered(lambda document: document.state != "withdrawn"):
+            self.env["spp.audit.entry"]._log(
+                "Identity document withdrawn", document, old={"state": document.state}
+            )
         return super().write({"state": "withdrawn"})
 
     def action_accept(self):
@@ -119,6 +123,7 @@ class SppIdentityDocument(models.Model):
         for document in self:
             if document.state != "valid":
                 raise UserError(document._dispute_message())
+            self.env["spp.audit.entry"]._log("Identity document accepted", document, new={"state": "valid"})
         return True
 
     def _claim(self):
@@ -161,7 +166,8 @@ class SppIdentityDocument(models.Model):
             [("type_id", "=", self.type_id.id), ("value", "=", self.value), ("state", "=", "valid")], limit=1
         ).partner_id
         return _(
-            "%(document)s is held by %(holder)s. Withdraw that claim first, if it is the wrong one.",
-            document=self.display_name,
+            "%(type)s %(value)s is held by %(holder)s. Withdraw that claim first, if it is the wrong one.",
+            type=self.type_id.name,
+            value=self.value,
             holder=holder.display_name or _("a person whom you may not see"),
         )

@@ -130,8 +130,8 @@ class SppPaymentAccount(models.Model):
                     _("%s: enter the account number.", person.display_name or _("Payment account"))
                 )
             vals["number"] = clean_number(vals.get("kind", "bank"), number)
+        self._make_first_primary(vals_list)
         accounts = super().create(vals_list)
-        accounts._make_first_primary()
         check_before_commit(self)
         return accounts
 
@@ -147,12 +147,17 @@ class SppPaymentAccount(models.Model):
             vals["is_primary"] = False
         if any(account.partner_id.id != vals.get("partner_id", account.partner_id.id) for account in self):
             raise UserError(_("An account cannot pass to somebody else: end it here and enter it there."))
+        before = {account: account._audited() for account in self}
         if vals.get("number"):
             for account in accounts:
                 number = clean_number(vals.get("kind", account.kind), vals["number"])
                 super(SppPaymentAccount, account).write({**vals, "number": number})
         else:
             super().write(vals)
+        for account, (old_number, old) in before.items():
+            new_number, new = account._audited()
+            if (old_number, old) != (new_number, new):
+                self.env["spp.audit.entry"]._log("Payment account changed", account, old=old, new=new)
         check_before_commit(self)
         return True
 
@@ -173,11 +178,25 @@ class SppPaymentAccount(models.Model):
         self.write({"state": "ended"})
         return True
 
-    def _make_first_primary(self):
-        """Make primary the first active account of each person who has no primary one yet."""
-        primary = [("is_primary", "=", True), ("state", "=", "active")]
-        taken = self.search([("partner_id", "in", self.partner_id.ids), *primary]).partner_id
-        for account in self.filtered(lambda account: account.state == "active"):
-            if account.partner_id not in taken:
-                taken |= account.partner_id
-                account.is_primary = True
+    def _make_first_primary(self, vals_list):
+        """Tick `is_primary` in the values of each person's first account."""
+        partner_ids = [vals.get("partner_id") for vals in vals_list]
+        held = [("partner_id", "in", partner_ids), ("is_primary", "=", True), ("state", "=", "active")]
+        taken = set(self.search(held).partner_id.ids)
+        taken |= {vals.get("partner_id") for vals in vals_list if vals.get("is_primary")}
+        for vals in vals_list:
+            if vals.get("state", "active") == "active" and vals.get("partner_id") not in taken:
+                taken.add(vals.get("partner_id"))
+                vals["is_primary"] = True
+
+    def _audited(self):
+        """The number, to compare; and what the trail may show."""
+        account = self.sudo()  # sudo: the number is compared here and goes nowhere
+        return account.number, {
+            "number": account.number_masked,
+            "kind": account.kind,
+            "provider": account.provider_id.display_name,
+            "holder": account.holder,
+            "primary": account.is_primary,
+            "state": account.state,
+        }
