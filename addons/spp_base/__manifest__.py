@@ -13,6 +13,7 @@
         "security/ir.model.access.csv",
         "security/spp_rules.xml",
         "views/spp_menus.xml",
+        "views/res_users_views.xml",
         "views/spp_endpoint_views.xml",
         "views/spp_run_views.xml",
         "views/spp_run_failure_views.xml",

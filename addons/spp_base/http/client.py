@@ -100,13 +100,10 @@ class Answer:
         try:
             return jsonlib.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
-            pass
+            reason = f"The answer is not JSON (HTTP status {self.status})."
         if text.startswith("<") or "html" in self.headers.get("Content-Type", ""):
-            raise Unreadable(
-                f"The answer is a web page, not data (HTTP status {self.status}). "
-                "Check the address and the path."
-            )
-        raise Unreadable(f"The answer is not JSON (HTTP status {self.status}).")
+            reason = f"The answer is a web page, not data (HTTP status {self.status}). Check the address."
+        raise Unreadable(reason)
 
 
 class Client:
@@ -168,17 +165,17 @@ class Client:
         worker.start()
         worker.join(max(0, deadline - time.monotonic()))
         host = urlsplit(self.base_url).netloc.rpartition("@")[2]
-        attempt.give_up()
-        if attempt.answer:
-            return attempt.answer
-        if attempt.error is None:
+        answer, error = attempt.give_up()
+        if answer:
+            return answer
+        if error is None:
             reason = f"{host} gave no whole answer within {self.total_timeout:g} seconds."
             raise _lost_or_not_sent(attempt, reason)
-        if isinstance(attempt.error, CallError):
-            raise attempt.error
-        reason = _reason(attempt.error, host)
+        if isinstance(error, CallError):
+            raise error
+        reason = _reason(error, host)
         if reason is None and not attempt.connected:
-            raise attempt.error  # a mistake of the caller or of this module, not of the network
+            raise error  # a mistake of the caller or of this module, not of the network
         # The original error is left out on purpose: its text holds the whole URL.
         raise _lost_or_not_sent(attempt, reason or f"The call to {host} broke off.")
 
@@ -191,20 +188,17 @@ class Client:
                 session.mount("http://", _Adapter(attempt))
                 session.mount("https://", _Adapter(attempt))
                 with session.request(**call) as response:
-                    attempt.answer = _read(response, call["method"])
+                    attempt.end(answer=_read(response, call["method"]))
         except Exception as error:  # pylint: disable=broad-except  # told to the caller's thread
-            attempt.error = error
-        finally:
-            attempt.close()
+            attempt.end(error=error)
 
 
 class _Attempt:
     """What the caller and the thread that makes the call tell each other."""
 
     def __init__(self):
-        self.answer = None
-        self.error = None
         self.connected = False
+        self._outcome = (None, None)
         self._given_up = False
         self._lock = threading.Lock()
         self._sockets = []
@@ -221,8 +215,18 @@ class _Attempt:
                 raise _GivenUp()
             self.connected = True
 
+    def end(self, answer=None, error=None):
+        """The thread is done."""
+        with self._lock:
+            self._outcome = (answer, error)
+            while self._sockets:
+                self._sockets.pop().close()
+
     def give_up(self):
-        """Nothing more is sent or read after this."""
+        """Return the outcome so far: ``(answer, error)``. Nothing is sent or read any more.
+
+        What the thread makes of the connection that is shut down under it does not count.
+        """
         with self._lock:
             self._given_up = True
             for connection in self._sockets:
@@ -230,11 +234,7 @@ class _Attempt:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:  # it is closed already
                     continue
-
-    def close(self):
-        with self._lock:
-            while self._sockets:
-                self._sockets.pop().close()
+            return self._outcome
 
 
 class _Adapter(HTTPAdapter):
@@ -245,7 +245,7 @@ class _Adapter(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args, **kwargs):
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, **kwargs)  # pylint: disable=missing-return  # None
         self._report(self.poolmanager)
 
     def proxy_manager_for(self, *args, **kwargs):
@@ -262,7 +262,7 @@ class _Adapter(HTTPAdapter):
                     return connection
 
                 def connect(self):
-                    super().connect()
+                    super().connect()  # pylint: disable=missing-return  # None
                     attempt.ready()
 
             return Reporting
@@ -284,8 +284,15 @@ def _read(response, method):
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             raise Unreadable(f"The answer is larger than {MAX_ANSWER_BYTES // 1024**2} MB.")
-    # urllib3 1 takes a connection that closes early for the end of the body.
-    if method.upper() != "HEAD" and getattr(response.raw, "length_remaining", None):
+    # Two things that the libraries take for the end of an answer: a connection that closes in
+    # the body (urllib3 1), and one that closes in the headers (http.client).
+    cut_off = response.raw.length_remaining or (
+        not body
+        and not response.raw.chunked
+        and "Content-Length" not in response.headers
+        and response.status_code not in (204, 304)
+    )
+    if cut_off and method.upper() != "HEAD":
         raise AnswerLost("The connection was closed in the middle of the answer.")
     charset = requests.utils.get_encoding_from_headers(response.headers) or "utf-8"
     if "charset" not in response.headers.get("Content-Type", "").lower() or charset.lower() == "utf-8":

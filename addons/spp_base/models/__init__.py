@@ -2,3 +2,4 @@ from . import spp_endpoint
 from . import spp_run
 from . import spp_run_failure
 from . import spp_audit_entry
+from . import res_users

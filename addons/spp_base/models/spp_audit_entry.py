@@ -51,7 +51,11 @@ class AuditEntry(models.Model):
         :param new: values after, likewise
         :param run: the ``spp.run`` of a bulk action, which leads to each person in it
         """
-        partner = record if record._name == "res.partner" else record._fields.get("partner_id") and record.partner_id
+        partner = (
+            record
+            if record._name == "res.partner"
+            else record._fields.get("partner_id") and record.partner_id
+        )
         company = "company_id" in record._fields and record.company_id or self.env.company
         # sudo: everybody leaves a trail, nobody writes one by hand
         return self.sudo().create(

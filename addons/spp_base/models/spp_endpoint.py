@@ -200,9 +200,7 @@ class Endpoint(models.Model):
         The one place that reads it. Never log it, store it, or put it into an error.
         """
         self.ensure_one()
-        self.env.cr.execute(
-            SQL("SELECT secret FROM spp_endpoint_secret WHERE endpoint_id = %s", self.id)
-        )
+        self.env.cr.execute(SQL("SELECT secret FROM spp_endpoint_secret WHERE endpoint_id = %s", self.id))
         return (self.env.cr.fetchone() or [None])[0]
 
     @contextmanager

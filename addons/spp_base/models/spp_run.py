@@ -79,12 +79,10 @@ class Run(models.Model):
     message = fields.Char(readonly=True)
     failure_ids = fields.One2many(comodel_name="spp.run.failure", inverse_name="run_id", readonly=True)
     failed_count = fields.Integer(string="Failed", compute="_compute_failed_count", compute_sudo=True)
-    can_retry = fields.Boolean(compute="_compute_can_retry")
+    can_retry = fields.Boolean(compute="_compute_can_retry", compute_sudo=True)
 
     def init(self):
-        self.env.cr.execute(
-            "CREATE INDEX IF NOT EXISTS spp_run_res_idx ON spp_run (res_model, res_id)"
-        )
+        self.env.cr.execute("CREATE INDEX IF NOT EXISTS spp_run_res_idx ON spp_run (res_model, res_id)")
 
     @api.depends("state", "total", "done_count")
     def _compute_progress(self):
@@ -110,13 +108,14 @@ class Run(models.Model):
         for run in self:
             run.failed_count = counts.get(run._origin.id, 0)
 
-    @api.depends("state", "failed_count")
+    @api.depends("state", "failure_ids.resolved")
     def _compute_can_retry(self):
+        Failure = self.env["spp.run.failure"]
         for run in self:
-            run.can_retry = (
-                run.state in ("done", "failed")
-                and (run.state == "failed" or run.failed_count > 0)
-                and hasattr(run.env.get(run.res_model), "_run_retry")
+            run.can_retry = hasattr(run.env.get(run.res_model), "_run_retry") and (
+                run.state == "failed"
+                or run.state == "done"
+                and bool(Failure.search_count([("run_id", "=", run.id), ("resolved", "=", False)], limit=1))
             )
 
     def action_retry(self):
@@ -284,7 +283,9 @@ class Run(models.Model):
                     if current.state != "running":
                         continue
                     if current.in_worker:
-                        current._fail(_("The worker died before the end. What was finished is kept; try again."))
+                        current._fail(
+                            _("The worker died before the end. What was finished is kept; try again.")
+                        )
                     elif current.heard_at < fields.Datetime.now() - SILENT_FOR:
                         current._fail(_("Nothing was heard of this run for a day."))
             except advisory.Busy:

@@ -48,7 +48,11 @@ def held(dbname, lock_key):
             cursor.execute("SELECT pg_try_advisory_lock(%s)", (lock_key,))
             if not cursor.fetchone()[0]:
                 raise Busy()
-        yield
+            try:
+                yield
+            finally:
+                # Closing lets go too, but the server may notice a moment later.
+                cursor.execute("SELECT pg_advisory_unlock(%s)", (lock_key,))
 
 
 def is_held(cr, lock_key):
