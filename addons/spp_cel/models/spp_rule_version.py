@@ -121,7 +121,7 @@ class SppRuleVersion(models.Model):
             }
         )
         self.env["spp.audit.entry"]._log(
-            "rule.publish",
+            "Rule published",
             self,
             old={"version": former.number or None, "expression": former.expression or None},
             new={"version": self.number, "expression": self.expression, "variables": self.variables_snapshot},
@@ -136,7 +136,7 @@ class SppRuleVersion(models.Model):
         if self.state != "published":
             raise UserError(_("Only a published version can be retired."))
         self._set_protected({"state": "retired"})
-        self.env["spp.audit.entry"]._log("rule.retire", self, old={"state": "published"}, new={"state": "retired"})
+        self.env["spp.audit.entry"]._log("Rule retired", self, old={"state": "published"}, new={"state": "retired"})
         return True
 
     def _set_protected(self, vals):

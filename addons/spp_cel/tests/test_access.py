@@ -1,0 +1,91 @@
+"""What each role may do with rules and variables, over XML-RPC."""
+
+import xmlrpc.client
+
+from odoo.tests import HttpCase, new_test_user, tagged
+
+ROLES = (
+    "program_viewer",
+    "auditor",
+    "enrollment_officer",
+    "program_manager",
+    "finance_officer",
+    "approver",
+    "payment_releaser",
+    "admin",
+)
+MODELS = ("spp.rule", "spp.rule.version", "spp.cel.variable")
+
+
+@tagged("post_install", "-at_install")
+class TestAccess(HttpCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for role in ROLES:
+            new_test_user(cls.env, f"cel_{role}", f"spp_base.group_{role}", password=f"cel_{role}_password")
+        cls.outsider = new_test_user(cls.env, "cel_outsider", "base.group_user", password="cel_outsider_password")
+        cls.rule = cls.env["spp.rule"].create({"name": "Seen", "target": "group", "expression": "true"})
+        cls.rule.action_publish()
+
+    def call(self, role, model, method, *args, **kwargs):
+        login = f"cel_{role}"
+        uid = self.env["res.users"].search([("login", "=", login)]).id
+        return self.xmlrpc_object.execute_kw(
+            self.env.cr.dbname, uid, f"{login}_password", model, method, list(args), kwargs
+        )
+
+    def refused(self, role, model, method, *args, **kwargs):
+        with self.assertRaises(xmlrpc.client.Fault, msg=(role, model, method)):
+            self.call(role, model, method, *args, **kwargs)
+
+    def test_every_role_reads(self):
+        for role in ROLES:
+            for model in MODELS:
+                self.assertGreaterEqual(self.call(role, model, "search_count", []), 1)
+                self.assertTrue(self.call(role, model, "name_search", ""))
+            self.assertTrue(self.call(role, "spp.rule", "read_group", [], ["id"], ["state"]))
+
+    def test_outsiders_see_nothing(self):
+        for model in MODELS:
+            self.refused("outsider", model, "search_count", [])
+            self.refused("outsider", model, "name_search", "")
+            self.refused("outsider", model, "read_group", [], ["id"], ["id"])
+
+    def test_only_program_managers_write(self):
+        values = {
+            "spp.rule": {"name": "New", "target": "group", "expression": "true"},
+            "spp.rule.version": {"rule_id": self.rule.id, "expression": "false"},
+            "spp.cel.variable": {"name": "new_one", "value": "1"},
+        }
+        for role in ROLES:
+            if role == "program_manager":
+                continue
+            for model in MODELS:
+                some = self.call(role, model, "search", [], limit=1)
+                self.refused(role, model, "create", values[model])
+                self.refused(role, model, "write", some, {"create_uid": 1})
+                self.refused(role, model, "unlink", some)
+            self.refused(role, "spp.rule", "action_retire", [self.rule.id])
+            self.refused(role, "spp.rule", "action_check", [self.rule.id])
+            self.refused(role, "spp.rule.version", "action_retire", self.rule.published_version_id.ids)
+
+    def test_a_program_manager_goes_all_the_way(self):
+        call = lambda *args, **kwargs: self.call("program_manager", *args, **kwargs)  # noqa: E731
+        rule = call("spp.rule", "create", {"name": "Mine", "target": "group", "expression": "group.members.size() > 0"})
+        self.assertIs(call("spp.rule", "action_check", [rule]), True)
+        self.assertIs(call("spp.rule", "action_publish", [rule]), True)
+        (found,) = call("spp.rule", "read", [rule], ["state", "check_eligible"])
+        self.assertEqual(found["state"], "published")
+        versions = call("spp.rule.version", "search", [("rule_id", "=", rule)])
+        for vals in ({"expression": "true"}, {"state": "draft"}):
+            self.refused("program_manager", "spp.rule.version", "write", versions, vals)
+        self.refused("program_manager", "spp.rule", "unlink", [rule])
+        self.assertIs(call("spp.rule", "action_retire", [rule]), True)
+
+    def test_a_refused_expression_comes_back_as_a_clear_fault(self):
+        with self.assertRaises(xmlrpc.client.Fault) as caught:
+            self.call(
+                "program_manager", "spp.rule", "create", {"name": "X", "target": "group", "expression": "group.incom > 1"}
+            )
+        self.assertIn("Line 1, column 7", caught.exception.faultString)

@@ -1,0 +1,137 @@
+"""SQL and interpreter give the same answer, on the same facts, for everybody.
+
+Expressions are generated over every form that the compiler has; the registry holds the edges
+(tests/common.py). The interpreter itself is held to written answers in test_lang_interpret.py.
+"""
+
+import datetime
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from odoo.tests import tagged
+
+from ..lang import Constant, RuleError, Type, compile_rule
+from .common import AS_OF, RuleCase
+
+VARIABLES = {
+    "whole": Constant(Type.INT, 5),
+    "decimal": Constant(Type.DOUBLE, 99.99),
+    "word": Constant(Type.STRING, "female"),
+    "flag": Constant(Type.BOOL, False),
+}
+DATES = st.sampled_from([AS_OF, datetime.date(2023, 2, 28), datetime.date(2024, 3, 1), datetime.date(2025, 6, 30)])
+COMPARISON = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
+YEARS = st.sampled_from(["0", "4", "5", "20", "59", "60", "variables.whole", "-1", "124", "3000", "4.5"])
+AMOUNT = st.sampled_from(["0", "100", "99.99", "variables.decimal", "1.0e15", "-5.0", "3"])
+
+
+def over(record, extra=()):
+    """Conditions on one record, as text."""
+    decimal = st.sampled_from([f"{record}.income", f"{record}.vulnerability_score", *extra])
+    decimal = decimal | st.builds("({} {} {})".format, decimal, st.sampled_from("+-*"), decimal)
+    leaves = [
+        st.builds("{} {} {}".format, decimal, COMPARISON, AMOUNT | decimal),
+        st.builds("{} {} {}".format, AMOUNT, COMPARISON, decimal),
+        st.builds("{} in [{}, {}]".format, decimal, AMOUNT, AMOUNT),
+        st.sampled_from(["true", "false", "variables.flag", f"{record}.income != null", f"has({record}.income)"]),
+    ]
+    if record == "group":
+        leaves.append(st.sampled_from([r"group.kind == 'test\'kind'", "group.kind < 'z'", "size(group.kind) == 9"]))
+    else:
+        age = st.sampled_from([f"{record}.age", f"({record}.age * 2)", f"-{record}.age"])
+        leaves += [
+            st.builds("{} {} {}".format, age, COMPARISON, YEARS),
+            st.builds("{} {} {}".format, YEARS, COMPARISON, age),
+            st.builds("{} in [{}, {}]".format, age, YEARS, YEARS),
+            st.sampled_from([f"{record}.gender == variables.word", f"{record}.gender in ['male', 'x']"]),
+            st.sampled_from([f"has({record}.birthdate)", f"{record}.gender >= 'm'", f"{record}.age == null"]),
+        ]
+    return st.one_of(leaves)
+
+
+def joined(leaf):
+    return st.recursive(
+        leaf,
+        lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["&&", "||"]), inner)
+        | st.builds("!({})".format, inner),
+        max_leaves=4,
+    )
+
+
+ITEM = joined(over("m", extra=["group.income"]) | st.just("m.is_head"))
+ITEMS = st.builds("group.members.filter(m, {})".format, ITEM) | st.just("group.members")
+COUNT = st.builds("{}.size()".format, ITEMS)
+GROUP = joined(
+    over("group")
+    | st.builds("{} {} {}".format, COUNT, COMPARISON, st.sampled_from(["0", "1", "2", "3", "1.5", "variables.whole"]))
+    | st.builds("{} {} {}".format, st.sampled_from(["0", "1", "2", "group.income"]), COMPARISON, COUNT)
+    | st.builds("{} {} {}".format, COUNT, COMPARISON, COUNT)
+    | st.builds("{} * 2 - {} {} 1".format, COUNT, COUNT, COMPARISON)
+    | st.builds("{} in [0, 1, 2.0]".format, COUNT)
+    | st.builds("{}.{}(m, {})".format, ITEMS, st.sampled_from(["exists", "all"]), ITEM)
+)
+INDIVIDUAL = joined(over("individual"))
+
+EXAMPLES = settings(
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@tagged("post_install", "-at_install")
+class TestAgreement(RuleCase):
+    def compare(self, text, target, partners, as_of):
+        schema = self.env["spp.cel.schema"]
+        try:
+            rule = compile_rule(text, schema._schema(), target, VARIABLES)
+        except RuleError as error:  # a product of three decimals and the like
+            self.assertIn("too l", error.message, text)
+            return
+        records = schema._records(target, partners)
+        answers = {id_: rule.evaluate(record, as_of, VARIABLES) for id_, record in records.items()}
+        population = ("SELECT unnest(CAST(%s AS integer[])) AS id", [partners.ids])
+        self.env.cr.execute(*rule.to_sql(*population, as_of, VARIABLES))
+        self.assertEqual(
+            {row[0]: (row[1], row[2]) for row in self.env.cr.fetchall()},
+            {id_: (answer.outcome, answer.facts) for id_, answer in answers.items()},
+            text,
+        )
+        for outcome in ("eligible", "not_eligible"):
+            self.env.cr.execute(*rule.ids_sql(outcome, *population, as_of, VARIABLES))
+            self.assertEqual(
+                sorted(row[0] for row in self.env.cr.fetchall()),
+                sorted(id_ for id_, answer in answers.items() if answer.outcome == outcome),
+                f"{outcome}: {text}",
+            )
+        for answer in answers.values():
+            self.assertTrue(rule.explain(answer.facts), text)
+            self.assertEqual(bool(answer.missing), answer.outcome == "undetermined", text)
+
+    def test_rules_about_groups(self):
+        @EXAMPLES
+        @given(text=GROUP, as_of=DATES)
+        def check(text, as_of):
+            self.compare(text, "group", self.groups, as_of)
+
+        check()
+
+    def test_rules_about_individuals(self):
+        @EXAMPLES
+        @given(text=INDIVIDUAL, as_of=DATES)
+        def check(text, as_of):
+            self.compare(text, "individual", self.individuals, as_of)
+
+        check()
+
+    def test_every_outcome_occurs_in_the_fixture(self):
+        for text in (
+            "group.members.filter(m, m.age < 5).size() >= 1",
+            "group.members.exists(m, m.income > 100.0)",
+            "group.vulnerability_score > 3 && group.income < 100.0",
+        ):
+            found = self.outcomes(self.rule(text).draft_version_id, self.groups)
+            self.assertEqual({"eligible", "not_eligible", "undetermined"}, {outcome for outcome, _ in found.values()})

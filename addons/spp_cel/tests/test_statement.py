@@ -1,0 +1,100 @@
+"""One statement for everybody: its number, its plan, its settings, and its cost."""
+
+import time
+
+from odoo.tests import tagged
+from odoo.tools import SQL
+
+from .common import AS_OF, RuleCase
+
+
+@tagged("post_install", "-at_install")
+class TestStatement(RuleCase):
+    def plan(self, query):
+        self.env.cr.execute(SQL("EXPLAIN %s", query))
+        return "\n".join(row[0] for row in self.env.cr.fetchall())
+
+    def test_one_statement_however_many_people(self):
+        version = self.rule("group.members.filter(m, m.age < 5).size() >= 1").draft_version_id
+        for partners in (self.groups[:1], self.groups):
+            query = version._outcome_query(self.population(partners), AS_OF)
+            before = self.env.cr.sql_log_count
+            self.env.cr.execute(query)
+            self.assertEqual(self.env.cr.sql_log_count - before, 1)
+            self.assertEqual(self.env.cr.rowcount, len(partners))
+
+    def test_no_query_per_person(self):
+        everybody = SQL("SELECT id FROM res_partner WHERE is_group")
+        for text in (
+            "group.members.filter(m, m.age < 5).size() >= 2",
+            "group.members.filter(m, m.age < 5).size() >= 1",
+            "group.members.all(m, m.age < 5) || group.members.exists(m, m.income > group.income)",
+            "group.members.filter(m, m.age < 5).size() * 2 >= group.members.size()",
+        ):
+            plan = self.plan(self.rule(text).draft_version_id._outcome_query(everybody, AS_OF))
+            self.assertNotIn("SubPlan", plan, text)
+
+    def test_a_collection_is_read_once_whatever_is_counted(self):
+        text = (
+            "group.members.filter(m, m.age < 5).size() >= 2 && group.members.filter(m, m.age > 60).size() == 1"
+            " && group.members.exists(m, m.is_head)"
+        )
+        query = self.rule(text).draft_version_id._outcome_query(self.population(self.groups), AS_OF)
+        self.assertEqual(query.code.count("spp_group_membership"), 1)
+
+    def test_matching_ids_use_exists(self):
+        rule, constants = self.rule("group.members.filter(m, m.age < 5).size() >= 1").draft_version_id._compile()
+        eligible, _params = rule.ids_sql("eligible", "SELECT id FROM res_partner", [], AS_OF, constants)
+        self.assertIn("WHERE EXISTS (", eligible)
+        not_eligible, _params = rule.ids_sql("not_eligible", "SELECT id FROM res_partner", [], AS_OF, constants)
+        self.assertIn("WHERE NOT EXISTS (", not_eligible)
+        self.assertNotIn("count(", eligible + not_eligible)
+
+    def test_an_age_is_a_range_of_birthdates(self):
+        rule, constants = self.rule("individual.age >= 60", target="individual").draft_version_id._compile()
+        text, params = rule.ids_sql("eligible", "SELECT id FROM res_partner", [], AS_OF, constants)
+        self.assertIn("r.birthdate <= CAST(%s AS date)", text)
+        self.assertNotIn("age(", text)
+        self.assertEqual(params, ["1964-02-29"])
+
+    def test_values_are_parameters(self):
+        version = self.rule("""group.kind == '\\'; DROP TABLE res_partner; --'""").draft_version_id
+        query = version._outcome_query(self.population(self.groups), AS_OF)
+        self.assertNotIn("DROP", query.code)
+        self.assertIn("'; DROP TABLE res_partner; --", query.params)
+        self.assertEqual(len(self.outcomes(version, self.groups)), len(self.groups))
+
+    def test_settings_hold_for_the_transaction(self):
+        self.env["ir.config_parameter"].set_param("spp_cel.statement_timeout", "90")
+        self.env["spp.rule.version"]._run_settings(self.env.cr)
+        self.env.cr.execute("SELECT current_setting('jit'), current_setting('statement_timeout')")
+        self.assertEqual(self.env.cr.fetchone(), ("off", "90s"))
+
+    def test_twenty_thousand_households(self):
+        """Cost grows with the number, not with its square."""
+        self.env.cr.execute(
+            """
+            WITH people AS (
+                INSERT INTO res_partner (name, active, is_registrant, is_group, birthdate)
+                SELECT 'SCALE ' || n, TRUE, TRUE, n %% 4 = 0,
+                       CASE WHEN n %% 4 <> 0 AND n %% 50 <> 1 THEN date '1950-01-01' + n * 7919 %% 27000 END
+                FROM generate_series(1, %s) n
+                RETURNING id, is_group
+            ), numbered AS (
+                SELECT id, is_group, row_number() OVER (PARTITION BY is_group ORDER BY id) - 1 AS place FROM people
+            )
+            INSERT INTO spp_group_membership (group_id, individual_id)
+            SELECT g.id, m.id FROM numbered m JOIN numbered g ON g.is_group AND g.place = m.place / 3
+            WHERE NOT m.is_group
+            """,
+            [80_000],
+        )
+        self.env.cr.execute("ANALYZE res_partner, spp_group_membership")
+        version = self.rule("group.members.filter(m, m.age < 5).size() >= 2").draft_version_id
+        query = version._outcome_query(SQL("SELECT id FROM res_partner WHERE name LIKE %s AND is_group", "SCALE %"), AS_OF)
+        start = time.monotonic()
+        self.env.cr.execute(SQL("SELECT outcome, count(*) FROM (%s) AS answers GROUP BY outcome", query))
+        found = dict(self.env.cr.fetchall())
+        self.assertEqual(sum(found.values()), 20_000)
+        self.assertEqual(set(found), {"eligible", "not_eligible", "undetermined"})
+        self.assertLess(time.monotonic() - start, 5)
