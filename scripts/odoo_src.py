@@ -5,6 +5,7 @@ SHA-256 of each package; the package is checked against it before anything of it
 series (for machines that reach package indexes only) has its place in SERIES.
 """
 
+import gzip
 import hashlib
 import io
 import lzma
@@ -13,6 +14,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -67,7 +69,7 @@ def download(archive, target):
         "or set ODOO_SRC to one"
     )
     try:
-        entry = _index_entry(_get(archive + "Packages").decode(), "odoo")
+        entry = _index_entry(_index(archive), "odoo")
         package = _get(archive + entry["Filename"].removeprefix("./"))
     except (OSError, KeyError) as error:
         raise Failed(f"Odoo could not be downloaded from {archive}: {error}", todo) from error
@@ -79,6 +81,14 @@ def download(archive, target):
             tree.extractall(partial, filter="data")
         (packages,) = Path(partial).glob("usr/lib/python3*/dist-packages")
         shutil.move(packages, target)
+
+
+def _index(archive):
+    """The archive's list of packages; either form of it may be missing (Debian repository format)."""
+    try:
+        return gzip.decompress(_get(archive + "Packages.gz")).decode()
+    except urllib.error.HTTPError:
+        return _get(archive + "Packages").decode()
 
 
 def _get(url):

@@ -7,4 +7,13 @@
     "author": "SPP contributors",
     "license": "LGPL-3",
     "depends": ["spp_programs"],
+    "external_dependencies": {"python": ["pydantic"]},
+    "data": [
+        "security/ir.model.access.csv",
+        "security/spp_mis_rules.xml",
+        "data/ir_cron.xml",
+        "views/spp_mis_held_views.xml",
+        "views/spp_mis_mapping_views.xml",
+        "views/spp_mis_source_views.xml",
+    ],
 }

@@ -7,4 +7,7 @@
     "author": "SPP contributors",
     "license": "LGPL-3",
     "depends": ["spp_programs"],
+    "data": [
+        "views/payment_manager_views.xml",
+    ],
 }

@@ -10,7 +10,6 @@ asked for, never assumed, and a link that was applied is not made twice.
 """
 
 import contextlib
-import itertools
 import uuid
 from datetime import timedelta
 
@@ -78,7 +77,7 @@ class Drain:
         )
         now = fields.Datetime.now()
         claimed = {}
-        for _spar_id, rows in itertools.groupby(history, key=lambda change: change.spar_id):
+        for rows in history.grouped("spar_id").values():
             *older, newest = rows
             for change in (*older, newest):
                 if change.state == "sending":  # its sender is dead, or we would not hold the lock
@@ -212,7 +211,7 @@ class Drain:
             return Reading(Outcome(Verdict.RETRY, error.reason)), ""
         except CallError as error:
             return Reading(Outcome(Verdict.ASK, error.reason, lost=True)), ""
-        return self.dialect.read(operation, items, answer.status, answer.text), answer.text
+        return self.dialect.read_answer(operation, items, answer.status, answer.text), answer.text
 
     def _stop_if_told(self, outcome):
         if outcome.verdict is Verdict.STOP and not self.stopped:

@@ -244,8 +244,8 @@ class _Adapter(HTTPAdapter):
         self._attempt = attempt
         super().__init__(max_retries=0)
 
-    def init_poolmanager(self, *args, **kwargs):
-        super().init_poolmanager(*args, **kwargs)  # pylint: disable=missing-return  # None
+    def init_poolmanager(self, *args, **kwargs):  # pylint: disable=missing-return
+        super().init_poolmanager(*args, **kwargs)
         self._report(self.poolmanager)
 
     def proxy_manager_for(self, *args, **kwargs):
@@ -261,8 +261,8 @@ class _Adapter(HTTPAdapter):
                     attempt.opened(connection)
                     return connection
 
-                def connect(self):
-                    super().connect()  # pylint: disable=missing-return  # None
+                def connect(self):  # pylint: disable=missing-return
+                    super().connect()
                     attempt.ready()
 
             return Reporting

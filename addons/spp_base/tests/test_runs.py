@@ -171,10 +171,11 @@ class TestRunInAJob(TransactionCase):
             pass
 
     def test_error_ends_the_run_with_a_plain_reason(self):
+        reason = "The bank says no."
         with self.worker() as run:
             with self.assertRaises(AccessError), run._alive():
-                raise AccessError("The bank says no.")
-        self.assertEqual(self.seen("state", "message"), ("failed", "The bank says no."))
+                raise AccessError(reason)
+        self.assertEqual(self.seen("state", "message"), ("failed", reason))
 
     def test_unforeseen_error_tells_no_values(self):
         with self.worker() as run:

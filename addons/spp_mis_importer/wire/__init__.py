@@ -11,7 +11,7 @@ rows of one shape, which `records` turns into Individual, Group and Membership.
 
 from .errors import SourceDown, SourceError
 from .jsonrpc import JsonRpcReader
-from .records import Bad, Group, Individual, Membership, Page, parse
+from .records import Bad, BadRecord, Group, Individual, Membership, Page, parse
 from .rest import RestReader
 from .session import Login
 

@@ -29,6 +29,9 @@ class JsonRpcReader(Session):
         """Read one record of each kind and count all."""
         for kind in REGISTRANTS:
             self._page(kind, 0, 1)
+        return self.count()
+
+    def count(self):
         return Probe(*(self.call("res.partner", "search_count", [REGISTRANTS[kind]]) for kind in REGISTRANTS))
 
     def individuals(self, after=0, limit=500):

@@ -19,10 +19,13 @@ class RestReader(Session):
         self._path = registry_path.rstrip("/")
 
     def probe(self):
-        """Read one record, or see that there is none. This API counts nothing; Odoo itself does, if it lets us."""
-        counts = [self._count(False), self._count(True)]
+        """Read one record, or see that there is none."""
         self._list("individual", id=self._any_individual())
-        return Probe(*counts)
+        return self.count()
+
+    def count(self):
+        """This API counts nothing; Odoo itself does, if it lets us."""
+        return Probe(individuals=self._count(False), groups=self._count(True))
 
     def individuals(self, after=0, limit=0):
         """All people: this API has no pages."""

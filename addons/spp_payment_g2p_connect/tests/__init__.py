@@ -1,0 +1,2 @@
+from . import test_wire_answers
+from . import test_wire_messages

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from .words import hide_numbers, plain
+from .words import clean, hide_numbers, plain
 
 # A server that answers so has looked at the message and taken nothing of it, if its body says so too.
 REFUSING = frozenset({400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 422, 429, 431})
@@ -145,26 +145,22 @@ def _object(value):
     return value if isinstance(value, dict) else {}
 
 
-def _text(value):
-    return value.strip() if isinstance(value, str) else ""
-
-
 def _refusal(body):
     """(code, plain reason) when the body as a whole refuses, else None."""
     header, message = _object(body.get("header")), _object(body.get("message"))
-    if _text(header.get("status")).lower() == "rjct":
-        code = _text(header.get("status_reason_code"))
+    if clean(header.get("status")).lower() == "rjct":
+        code = clean(header.get("status_reason_code"))
         reason = plain(code, header.get("status_reason_message"))
         return code, reason or "The payer refused the message and gave no reason."
-    if _text(message.get("ack_status")).upper() == "ERR":
+    if clean(message.get("ack_status")).upper() == "ERR":
         error = _object(message.get("error"))
-        return _text(error.get("code")), plain(error.get("code"), error.get("message"))
+        return clean(error.get("code")), plain(error.get("code"), error.get("message"))
     errors = body.get("errors") or body.get("error")
     if isinstance(errors, dict):
         errors = [errors]
     if isinstance(errors, list) and errors:
         first = _object(errors[0])
-        return _text(first.get("code")), plain(first.get("code"), first.get("message"))
+        return clean(first.get("code")), plain(first.get("code"), first.get("message"))
     if isinstance(body.get("detail"), str):
         return "", plain("", body["detail"])
     return None
@@ -209,7 +205,7 @@ def _aggregate(entries, amount, currency):
     read = [_read_entry(entry, amount, currency) for entry in entries]
     rank = ("paid", "accepted", "unknown", "rejected")
     best = min(read, key=lambda finding: rank.index(finding.state))
-    paid = sum(_text(entry.get("status")).lower() == "succ" for entry in entries)
+    paid = sum(clean(entry.get("status")).lower() == "succ" for entry in entries)
     alert = best.alert
     if paid > 1:
         alert = f"The payer shows this payment as paid {paid} times."
@@ -219,8 +215,8 @@ def _aggregate(entries, amount, currency):
 
 
 def _read_entry(entry, amount, currency):
-    status = _text(entry.get("status")).lower()
-    code = _text(entry.get("status_reason_code"))
+    status = clean(entry.get("status")).lower()
+    code = clean(entry.get("status_reason_code"))
     reason = plain(code, entry.get("status_reason_message"))
     at = _moment(entry.get("timestamp"))
     state = STATES.get(status, "unknown")
@@ -248,7 +244,7 @@ def _differs(entry, amount, currency):
             return "The payer reports the payment as paid with an amount that cannot be read."
         if told_amount != amount:
             return f"The payer reports that it paid {told_amount} instead of {amount}."
-    told_currency = _text(entry.get("currency_code"))
+    told_currency = clean(entry.get("currency_code"))
     if told_currency and told_currency.upper() != currency:
         return f"The payer reports that it paid in {told_currency[:3]} instead of {currency}."
     return ""

@@ -12,8 +12,8 @@ import string
 
 PLACEHOLDERS = {
     "number": "account number",
-    "bic": "identifier code (BIC) of the bank or provider",
-    "provider": "name of the bank or provider",
+    "bic": "identifier code (BIC) of the bank",
+    "provider": "identifier code (BIC) of the provider",
 }
 # What may stand in for a placeholder. The same expression is used in SQL, so it keeps to what both understand.
 PLAIN = r"^[A-Za-z0-9+._/-]+$"

@@ -64,11 +64,17 @@ def hide_numbers(text):
     return LONG_NUMBER.sub(lambda found: "••••" + found[0][-4:], text)
 
 
+def clean(text):
+    """`text` without what a database cannot keep: NUL and half characters; "" when it is no text."""
+    if not isinstance(text, str):
+        return ""
+    return text.encode("utf-8", "replace").decode().replace("\0", "").strip()
+
+
 def plain(code, message):
     """One sentence for a reason code and the payer's own words; either may be missing or of any type."""
-    code = code.strip() if isinstance(code, str) else ""
-    own = " ".join(message.split()) if isinstance(message, str) else ""
-    own = hide_numbers(own)[:SHOWN]
+    code = clean(code)
+    own = hide_numbers(" ".join(clean(message).split()))[:SHOWN]
     known = WORDS.get(code.lower(), "")
     if known and own:
         return f"{known} The payer says: {own}"
@@ -96,7 +102,7 @@ def masked_text(text):
     if not text:
         return text
     try:
-        return json.dumps(_masked(json.loads(text)), ensure_ascii=False, indent=1)
+        return clean(json.dumps(_masked(json.loads(text)), ensure_ascii=False, indent=1))
     except (ValueError, RecursionError):
         return f"(not JSON, {len(text)} characters: hidden)"
 

@@ -1,0 +1,2 @@
+from . import spp_payment
+from . import spp_spar_change

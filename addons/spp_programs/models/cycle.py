@@ -463,6 +463,7 @@ class Cycle(models.Model):
                 """,
                 f"cycle:{self.id}", self.id,
             ),
+            document=self.display_name,
         )
 
     def _release(self, state, reason):
@@ -478,6 +479,7 @@ class Cycle(models.Model):
                 """,
                 self.id,
             ),
+            document=self.display_name,
         )
         self._move_entitlements(("approved",), state, reason)
 

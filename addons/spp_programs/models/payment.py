@@ -91,7 +91,7 @@ class Payment(models.Model):
     )
     payee_name = fields.Char(readonly=True)
     account_id = fields.Many2one(
-        comodel_name="spp.payment.account", readonly=True, index="btree_not_null", ondelete="restrict"
+        comodel_name="spp.payment.account", string="Registered account", readonly=True, index="btree_not_null", ondelete="restrict"
     )
     account_kind = fields.Selection(
         selection=[

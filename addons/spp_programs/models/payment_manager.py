@@ -12,6 +12,7 @@ from odoo.addons.spp_base.http import CallError
 from ..tools.own_transaction import in_own_transaction
 
 STATUS_CHUNK = 200  # payments asked about in one message
+MAX_KEPT = 20_000_000  # characters of a message or an answer that are kept as evidence
 
 
 class MessageRefused(Exception):
@@ -112,10 +113,11 @@ class PaymentManager(models.Model):
         """Keep a message and its answer, committed at once, whatever becomes of the job."""
         self.ensure_one()
         for name in ("request", "answer"):
-            values[f"{name}_masked"] = self._masked(values.get(name))
+            # PostgreSQL keeps no NUL.
+            values[name] = (values.get(name) or "")[:MAX_KEPT].replace("\0", "\N{REPLACEMENT CHARACTER}")
+            values[f"{name}_masked"] = self._masked(values[name])
         values["manager_id"] = self.id
-        values["at"] = fields.Datetime.now()
-        in_own_transaction(self.env["spp.payment.exchange"], lambda exchanges: exchanges.create(values).id)
+        in_own_transaction(self.env["spp.payment.exchange"], lambda exchanges: exchanges._keep(values))
 
     # ------------------------------------------------------------------ asking
 

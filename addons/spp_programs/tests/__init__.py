@@ -5,6 +5,9 @@ from . import test_decisions
 from . import test_enrollment
 from . import test_frozen
 from . import test_fund
+from . import test_payment_access
+from . import test_payment_prepare
+from . import test_payment_states
 from . import test_program
 from . import test_rounding
 from . import test_set_based

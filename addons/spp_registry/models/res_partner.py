@@ -62,7 +62,7 @@ class ResPartner(models.Model):
         digits=(16, 2), help="From the last assessment. Leave it empty if there was none."
     )
     area_id = fields.Many2one(
-        comodel_name="spp.area", string="Area", ondelete="restrict",
+        comodel_name="spp.area", ondelete="restrict",
         default=lambda self: self.env.context.get("default_is_registrant") and self._own_area(),
     )  # fmt: skip
     registration_date = fields.Date(string="Registered on")
@@ -93,10 +93,10 @@ class ResPartner(models.Model):
         groups=ACCOUNT_READERS,
     )  # fmt: skip
     event_ids = fields.One2many(comodel_name="spp.event", inverse_name="partner_id", string="Events")
-    head_id = fields.Many2one(comodel_name="res.partner", string="Head", compute="_compute_members")
+    head_id = fields.Many2one(comodel_name="res.partner", compute="_compute_members")
     member_count = fields.Integer(string="Number of members", compute="_compute_members")
     household_id = fields.Many2one(
-        comodel_name="res.partner", string="Household", compute="_compute_household_id",
+        comodel_name="res.partner", compute="_compute_household_id",
         help="The group the person belongs to now; of several, the one joined last.",
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ class SppGroupMembership(models.Model):
     _name = "spp.group.membership"
     _description = "Group Membership"
     _order = "group_id, is_head desc, ended desc, id"
+    _rec_names_search = ["group_id", "individual_id"]
 
     group_id = fields.Many2one(
         comodel_name="res.partner", required=True, index=True, ondelete="restrict",

@@ -17,13 +17,14 @@ class SppIdentityDocument(models.Model):
     _name = "spp.identity.document"
     _description = "Identity Document"
     _order = "partner_id, type_id, id"
+    _rec_names_search = ["partner_id", "value"]
 
     partner_id = fields.Many2one(
         comodel_name="res.partner", string="Registrant", required=True, index=True, ondelete="restrict",
         domain="[('is_registrant', '=', True)]",
     )  # fmt: skip
     type_id = fields.Many2one(
-        comodel_name="spp.identity.type", string="Type", required=True, index=True, ondelete="restrict"
+        comodel_name="spp.identity.type", required=True, index=True, ondelete="restrict"
     )
     value = fields.Char(string="Number", required=True)
     expiry_date = fields.Date(string="Expires on")
@@ -109,22 +110,35 @@ class SppIdentityDocument(models.Model):
 
     def action_withdraw(self):
         """The claim was wrong, or the document is no longer in use; its number is free again."""
+        self._check_may_decide()
         for document in self.filtered(lambda document: document.state != "withdrawn"):
             self.env["spp.audit.entry"]._log(
                 "Identity document withdrawn", document, old={"state": document.state}
             )
-        return super().write({"state": "withdrawn"})
+        self._set_state("withdrawn")
+        return True
 
     def action_accept(self):
         """Make a disputed or withdrawn document valid, if nobody holds its number any more."""
-        withdrawn = self.filtered(lambda document: document.state == "withdrawn")
-        super(SppIdentityDocument, withdrawn).write({"state": "disputed"})
+        self._check_may_decide()
+        self.filtered(lambda document: document.state == "withdrawn")._set_state("disputed")
         self._claim()
         for document in self:
             if document.state != "valid":
                 raise UserError(document._dispute_message())
             self.env["spp.audit.entry"]._log("Identity document accepted", document, new={"state": "valid"})
         return True
+
+    def _check_may_decide(self):
+        self.check_access_rights("write")
+        self.check_access_rule("write")
+
+    def _set_state(self, state):
+        self.flush_model()
+        self.env.cr.execute(
+            SQL("UPDATE spp_identity_document SET state = %s WHERE id = ANY(%s)", state, self.ids)
+        )
+        self.invalidate_recordset(["state"])
 
     def _claim(self):
         """Make valid those disputed ones of `self` whose number nobody holds; the index decides."""

@@ -34,6 +34,7 @@ class SppPaymentAccount(models.Model):
     _name = "spp.payment.account"
     _description = "Payment Account"
     _order = "partner_id, state, is_primary desc, id"
+    _rec_names_search = ["partner_id", "number_masked"]
 
     partner_id = fields.Many2one(
         comodel_name="res.partner", string="Registrant", required=True, index=True, ondelete="restrict",
@@ -50,7 +51,7 @@ class SppPaymentAccount(models.Model):
         default="bank",
     )
     provider_id = fields.Many2one(
-        comodel_name="res.bank", string="Provider", ondelete="restrict",
+        comodel_name="res.bank", ondelete="restrict",
         help="The bank or wallet company that holds the account.",
     )  # fmt: skip
     number = fields.Char(

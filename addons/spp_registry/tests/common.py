@@ -4,6 +4,8 @@ from xmlrpc.client import Fault
 
 from odoo.tests import HttpCase, TransactionCase, new_test_user
 
+from odoo.addons.base.models import res_users
+
 ROLES = [
     "program_viewer",
     "auditor",
@@ -58,6 +60,11 @@ class RegistryCase(RegistryMixin, TransactionCase):
 
 class RegistryHttpCase(RegistryMixin, HttpCase):
     """Tests that speak XML-RPC, the way an integrator does."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.classPatch(res_users, "MIN_ROUNDS", 1)  # hashing passwords slowly is not what is tested
 
     def ask(self, user, model, method, *args, **kwargs):
         self.env.flush_all()

@@ -57,17 +57,22 @@ class PaymentAccount(models.Model):
         return [("id", "in" if operator in ("=", "in") else "not in", query)]
 
     @api.model
-    def _newest_spar_change_sql(self, account, column):
-        """SQL of `column` of the newest SPAR change (alias `change`) of the account with alias `account`."""
+    def _newest_spar_change_sql(self, account, column, company=None):
+        """SQL of `column` of the newest SPAR change (alias `change`) of the account with alias `account`.
+
+        `company` (SQL of an id) limits it to that company's mapper.
+        """
         return SQL(
-            "(SELECT %s FROM spp_spar_change change WHERE change.account_id = %s.id ORDER BY change.id DESC LIMIT 1)",
+            "(SELECT %s FROM spp_spar_change change WHERE change.account_id = %s.id AND %s"
+            " ORDER BY change.id DESC LIMIT 1)",
             column,
             account,
+            SQL("change.company_id = %s", company) if company else SQL("TRUE"),
         )
 
     @api.model
-    def _spar_state_sql(self, account):
-        """SQL of `spar_state` for a table with the alias `account`."""
+    def _spar_state_sql(self, account, company=None):
+        """SQL of `spar_state` for a table with the alias `account`; `company` as above."""
         of_change = SQL(
             """CASE WHEN change.op = 'unset' THEN 'no_id'
                     WHEN change.state IN ('pending', 'sending', 'retry') THEN 'pending'
@@ -80,7 +85,7 @@ class PaymentAccount(models.Model):
                    OR NOT EXISTS (
                       SELECT FROM spp_spar_mapper mapper
                         JOIN res_partner registrant ON registrant.id = %(account)s.partner_id
-                       WHERE mapper.active
+                       WHERE mapper.active AND %(company)s
                          AND (registrant.company_id IS NULL OR registrant.company_id = mapper.company_id)
                       )
                  THEN 'none'
@@ -88,7 +93,8 @@ class PaymentAccount(models.Model):
             END
             """,
             account=account,
-            newest=self._newest_spar_change_sql(account, of_change),
+            company=SQL("mapper.company_id = %s", company) if company else SQL("TRUE"),
+            newest=self._newest_spar_change_sql(account, of_change, company),
         )
 
     @api.model_create_multi

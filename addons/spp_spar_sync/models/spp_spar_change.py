@@ -40,9 +40,7 @@ class SparChange(models.Model):
         index=True,
         ondelete="restrict",
     )
-    account_id = fields.Many2one(
-        comodel_name="spp.payment.account", string="Account", readonly=True, ondelete="set null"
-    )
+    account_id = fields.Many2one(comodel_name="spp.payment.account", readonly=True, ondelete="set null")
     op = fields.Selection(
         selection=[("set", "Set the account"), ("unset", "Remove the account")],
         string="Change",
@@ -102,9 +100,7 @@ class SparChange(models.Model):
         help="A request was sent and its answer never read: SPAR may act on it later still.",
     )
     done_at = fields.Datetime(string="Confirmed at", readonly=True)
-    decision = fields.Selection(
-        selection=[("ours", "Ours wins"), ("theirs", "Keep theirs")], string="Decision", readonly=True
-    )
+    decision = fields.Selection(selection=[("ours", "Ours wins"), ("theirs", "Keep theirs")], readonly=True)
     decision_reason = fields.Char(readonly=True)
     decided_by = fields.Many2one(comodel_name="res.users", string="Decided by", readonly=True)
     decided_at = fields.Datetime(readonly=True)
@@ -225,7 +221,7 @@ class SparChange(models.Model):
         partner_ids = self.env.cr.precommit.data.pop("spp_spar_edited", None)
         if partner_ids:
             # Whoever may edit an account or a document causes the change; the outbox belongs to the system.
-            for mapper in self.env["spp.spar.mapper"].sudo().search([]):
+            for mapper in self.env["spp.spar.mapper"].sudo().search([("active", "=", True)]):
                 mapper._record(sorted(partner_ids))
             self.env.flush_all()
 

@@ -117,7 +117,9 @@ class SparMapper(models.Model):
                 try:
                     check_template(mapper[name], known, [needed])
                 except TemplateError as error:
-                    raise ValidationError(f"{self._fields[name].string}: {error}") from None
+                    raise ValidationError(
+                        _("%(field)s: %(error)s", field=self._fields[name].string, error=error)
+                    ) from None
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -154,7 +156,9 @@ class SparMapper(models.Model):
                 answer = client.request("POST", dialect.path(self.path_prefix, "resolve"), json=body)
         except CallError as error:
             raise UserError(error.reason) from None
-        outcome = dialect.read("resolve", [question], answer.status, answer.text).of(question["reference_id"])
+        outcome = dialect.read_answer("resolve", [question], answer.status, answer.text).of(
+            question["reference_id"]
+        )
         if outcome.verdict is not Verdict.DONE or outcome.found:
             raise UserError(" ".join(filter(None, [outcome.reason, outcome.code and f"({outcome.code})"])))
         return {
@@ -413,13 +417,13 @@ class SparMapper(models.Model):
     @api.model
     def _cron_drain(self):
         """Only finds due work and enqueues it."""
-        for mapper in self.search([]):
+        for mapper in self.search([("active", "=", True)]):
             if mapper._due_spar_ids(1):
                 mapper._enqueue_drain()
 
     @api.model
     def _cron_catch_up(self):
-        self.search([])._enqueue_catch_up()
+        self.search([("active", "=", True)])._enqueue_catch_up()
 
     # Small things
 

@@ -37,7 +37,7 @@ class TestRecordedAnswers(BaseCase):
     def outcomes(self, number):
         operation, request, status, answer = self.exchanges[number]
         items = request["message"][f"{operation}_request"]
-        reading = self.dialect.read(operation, items, status, answer)
+        reading = self.dialect.read_answer(operation, items, status, answer)
         return [reading.of(item["reference_id"]) for item in items]
 
     def verdict(self, number):
@@ -108,7 +108,7 @@ class TestRetryTable(BaseCase):
     def outcome(self, operation="link", status=200, body=None, text=None):
         item = {"reference_id": "r", "id": "token:a@nationalId"}
         text = json.dumps(body) if text is None else text
-        return DIALECTS["1.1"].read(operation, [item], status, text).of("r")
+        return DIALECTS["1.1"].read_answer(operation, [item], status, text).of("r")
 
     def envelope(self, code, operation="link"):
         return self.outcome(

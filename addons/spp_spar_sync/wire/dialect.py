@@ -25,7 +25,7 @@ class Dialect(abc.ABC):
         """The whole body, as a dict."""
 
     @abc.abstractmethod
-    def read(self, operation, items, status, text):
+    def read_answer(self, operation, items, status, text):
         """The Reading of an HTTP answer to `items`. Never raises on what a server may send."""
 
     @abc.abstractmethod

@@ -54,7 +54,7 @@ class G2PEnvelope(Dialect):
     def same(self, ours, theirs):
         return ours == theirs
 
-    def read(self, operation, items, status, text):
+    def read_answer(self, operation, items, status, text):
         if status != 200:
             return Reading(_by_status(status, text))
         try:
