@@ -1,6 +1,6 @@
 """Users limited to areas, and the record rules that follow from it."""
 
-from odoo import api, fields, models
+from odoo import fields, models
 from odoo.osv.expression import TRUE_DOMAIN
 
 
@@ -11,12 +11,6 @@ class ResUsers(models.Model):
         comodel_name="spp.area", string="Limited to areas",
         help="The user sees registrants of these areas, and of the areas within them. Empty: everywhere.",
     )  # fmt: skip
-
-    @api.model_create_multi
-    def create(self, vals_list):
-        users = super().create(vals_list)
-        self.env.registry.clear_cache()  # ir.rule caches the domains below
-        return users
 
     def write(self, vals):
         result = super().write(vals)
