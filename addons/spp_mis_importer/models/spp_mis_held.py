@@ -1,0 +1,177 @@
+"""Records of a source that could not be stored: what is wrong with each, and the record itself, to try again.
+
+What the source said may hold document and account numbers. It is kept as long as the record waits, no role can read
+it, and people see a summary with numbers masked.
+"""
+
+import json
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError
+from odoo.tools import SQL
+
+from odoo.addons.spp_registry.models.spp_payment_account import mask_number
+
+WORKERS = ("spp_base.group_enrollment_officer", "spp_base.group_program_manager")
+
+
+class MisHeld(models.Model):
+    _name = "spp.mis.held"
+    _description = "Held Record of a Source MIS"
+    _order = "state desc, id"
+
+    source_id = fields.Many2one(
+        comodel_name="spp.mis.source", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    record_kind = fields.Selection(
+        selection=[("individual", "Person"), ("group", "Group"), ("membership", "Membership")],
+        required=True,
+        readonly=True,
+    )
+    external_id = fields.Char(string="ID at the Source", required=True, readonly=True)
+    name = fields.Char(required=True, readonly=True)
+    reason = fields.Char(required=True, readonly=True)
+    payload = fields.Json(groups=fields.NO_ACCESS, readonly=True)
+    summary = fields.Text(
+        string="What the Source Says",
+        compute="_compute_summary",
+        compute_sudo=True,
+        groups="spp_base.group_enrollment_officer,spp_base.group_program_manager,spp_base.group_auditor",
+    )
+    partner_id = fields.Many2one(
+        comodel_name="res.partner",
+        string="Registrant",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        help="Set where the record came before: it stays here as it was then.",
+    )
+    attempts = fields.Integer(readonly=True, default=1)
+    last_attempt = fields.Datetime(readonly=True)
+    state = fields.Selection(
+        selection=[("waiting", "Waiting"), ("stored", "Stored"), ("dismissed", "Dismissed")],
+        required=True,
+        readonly=True,
+        default="waiting",
+        index=True,
+    )
+
+    _sql_constraints = [
+        ("record_unique", "UNIQUE (source_id, external_id)", "This record of the source is held already."),
+    ]
+
+    @api.depends("payload")
+    def _compute_summary(self):
+        for held in self:
+            held.summary = "\n".join(_lines(held.payload or {}))
+
+    def action_retry(self):
+        """Try again to store these records; returns the id of the run (of the last one, for several sources)."""
+        run_id = False
+        for source, held in self.grouped("source_id").items():
+            run_id = source._start_retry(held)
+        return run_id
+
+    def action_dismiss(self):
+        """Stop waiting for these records, and forget what the source said. A later import may bring them again."""
+        if not any(self.env.user.has_group(role) for role in WORKERS):
+            raise AccessError(_("Enrollment officers and program managers decide about held records."))
+        self.check_access_rights("read")
+        self.check_access_rule("read")
+        # sudo: no role writes held records but through here
+        waiting = self.sudo().filtered(lambda held: held.state == "waiting")
+        waiting.write({"state": "dismissed", "payload": False})
+        return True
+
+    @api.model
+    def _hold(self, source, troubles):
+        """Keep the records of `troubles`: dicts of record_kind, external_id, name, reason, payload, partner_id.
+
+        A record that waits already is replaced by what the source says now.
+        """
+        self.flush_model()
+        columns = {
+            key: [json.dumps(trouble[key]) if key == "payload" else trouble[key] or None for trouble in troubles]
+            for key in ("record_kind", "external_id", "name", "reason", "payload", "partner_id")
+        }
+        query = SQL(
+            """
+            INSERT INTO spp_mis_held AS held
+                   (source_id, record_kind, external_id, name, reason, payload, partner_id, attempts, last_attempt,
+                    state, create_uid, create_date, write_uid, write_date)
+            SELECT %(source)s, t.record_kind, t.external_id, t.name, t.reason, t.payload, t.partner_id, 1, %(now)s,
+                   'waiting', %(uid)s, %(now)s, %(uid)s, %(now)s
+              FROM (SELECT DISTINCT ON (u.external_id) u.*
+                      FROM unnest(%(record_kind)s::varchar[], %(external_id)s::varchar[], %(name)s::varchar[],
+                                  %(reason)s::varchar[], %(payload)s::jsonb[], %(partner_id)s::integer[])
+                           AS u (record_kind, external_id, name, reason, payload, partner_id)) t
+                ON CONFLICT (source_id, external_id) DO UPDATE
+               SET name = excluded.name, reason = excluded.reason, payload = excluded.payload,
+                   partner_id = excluded.partner_id, last_attempt = excluded.last_attempt,
+                   attempts = CASE held.state WHEN 'waiting' THEN held.attempts + 1 ELSE 1 END,
+                   state = 'waiting', write_uid = excluded.write_uid, write_date = excluded.write_date
+         RETURNING id, external_id
+            """,
+            source=source.id,
+            now=self.env.cr.now(),
+            uid=self.env.uid,
+            **columns,
+        )
+        self.env.cr.execute(query, log_exceptions=False)  # the payload must not reach a log
+        ids = {external_id: held_id for held_id, external_id in self.env.cr.fetchall()}
+        self.invalidate_model()
+        return ids
+
+    @api.model
+    def _settle(self, source, external_ids):
+        """These records were stored: they wait no longer, and their failures in runs are resolved."""
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE spp_mis_held
+                   SET state = 'stored', payload = NULL, write_uid = %s, write_date = %s
+                 WHERE source_id = %s AND external_id = ANY(%s) AND state = 'waiting'
+             RETURNING id
+                """,
+                self.env.uid,
+                self.env.cr.now(),
+                source.id,
+                list(external_ids),
+            )
+        )
+        ids = [held_id for (held_id,) in self.env.cr.fetchall()]
+        if ids:
+            self.invalidate_model()
+            failures = self.env["spp.run.failure"].search(
+                [("res_model", "=", self._name), ("res_id", "in", ids), ("resolved", "=", False)]
+            )
+            failures.write({"resolved": True})
+
+
+def _lines(payload, indent=""):
+    """A record as lines of text, numbers masked. Rows as the source sent them are shown by the same names."""
+    for key, value in payload.items():
+        if value in (None, False, "", [], ()):
+            continue
+        label = key.replace("_", " ")
+        if isinstance(value, list):
+            for child in value:
+                yield f"{indent}{label}: {_one_line(child)}"
+        elif isinstance(value, dict):
+            yield f"{indent}{label}: {_one_line(value)}"
+        else:
+            yield f"{indent}{label}: {_shown(key, value)}"
+
+
+def _one_line(value):
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(
+        f"{_shown(key, child)}"
+        for key, child in value.items()
+        if child not in (None, False, "", [], ()) and not isinstance(child, dict)
+    )
+
+
+def _shown(key, value):
+    return mask_number(str(value)) if key in ("acc_number", "number", "value", "phone_no") else str(value)
