@@ -13,6 +13,7 @@
         "views/spp_spar_change_views.xml",
         "views/spp_spar_mapper_views.xml",
         "views/spp_payment_account_views.xml",
+        "views/res_partner_views.xml",
         "wizard/spp_spar_settlement_views.xml",
         "data/ir_cron.xml",
     ],

@@ -1,7 +1,9 @@
 """An edit of a primary account is queued for SPAR in its own transaction; the account shows what came of it."""
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
 from odoo.tools import SQL
+
+from .spp_spar_change import DOCUMENTS
 
 SENT_FIELDS = {"partner_id", "kind", "provider_id", "number", "number_entry", "is_primary", "state"}
 SPAR_STATES = [
@@ -27,6 +29,13 @@ class PaymentAccount(models.Model):
         help="What became of this account at SPAR, as this system last saw it.",
     )
     spar_reason = fields.Char(string="SPAR says", compute="_compute_spar_state", compute_sudo=True)
+    spar_id = fields.Char(
+        string="SPAR ID",
+        compute="_compute_spar_state",
+        compute_sudo=True,
+        groups=DOCUMENTS,
+        help="The ID that the account was last queued for.",
+    )
 
     def _compute_spar_state(self):
         self.env["spp.spar.change"]._record_edited()
@@ -34,16 +43,18 @@ class PaymentAccount(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                SELECT account.id, %s, %s FROM spp_payment_account account WHERE account.id = ANY(%s)
+                SELECT account.id, %s, %s, %s FROM spp_payment_account account WHERE account.id = ANY(%s)
                 """,
                 self._spar_state_sql(SQL("account")),
                 self._newest_spar_change_sql(SQL("account"), SQL("change.reason")),
+                self._newest_spar_change_sql(SQL("account"), SQL("change.spar_id")),
                 self.ids,
             )
         )
         found = {row[0]: row[1:] for row in self.env.cr.fetchall()}
         for account in self:
-            account.spar_state, account.spar_reason = found.get(account._origin.id, ("none", False))
+            state, reason, spar_id = found.get(account._origin.id, ("none", False, False))
+            account.spar_state, account.spar_reason, account.spar_id = state, reason, spar_id
 
     def _search_spar_state(self, operator, value):
         if operator not in ("=", "!=", "in", "not in"):
@@ -116,3 +127,8 @@ class PaymentAccount(models.Model):
         result = super().unlink()
         self.env["spp.spar.change"]._record(partners)
         return result
+
+    def action_view_spar_changes(self):
+        """Open what was queued for the people of these accounts."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("spp_spar_sync.action_spp_spar_change")
+        return {**action, "name": _("SPAR Changes"), "domain": [("partner_id", "in", self.partner_id.ids)]}
