@@ -30,7 +30,36 @@ PEOPLE = {
 }
 
 #: What the table of the job must say, counted from the source's own records (sandbox/README.md).
-EXPECTED = {}
+EXPECTED = {
+    "Individuals imported": "218",  # of 219: one has a birthdate that is no date, and is held
+    "Households imported": "71",
+    "Accounts confirmed by SPAR": "83",
+    "Child grant: eligible": "33",
+    "Child grant: not eligible": "37",
+    "Child grant: undetermined": "1",
+    "Child grant: entitlements": "33",
+    "Child grant: total": "1485.00",
+    "Child grant: fund before": "5000.00",
+    "Child grant: fund free after": "3515.00",
+    "Child grant: disbursed": "1215.00",
+    "Child grant: payments paid": "27",
+    "Child grant: payments rejected": "1",
+    "Child grant: payments held": "5",
+    "Child grant: payments unknown": "0",
+    "Social pension: eligible": "26",
+    "Social pension: not eligible": "188",  # one more is registered as disabled, so no candidate
+    "Social pension: undetermined": "3",
+    "Social pension: entitlements": "26",
+    "Social pension: total": "1573.00",
+    "Social pension: fund before": "3000.00",
+    "Social pension: fund free after": "1427.00",
+    "Social pension: disbursed": "1210.00",
+    "Social pension: payments paid": "20",
+    "Social pension: payments rejected": "0",
+    "Social pension: payments held": "6",
+    "Social pension: payments unknown": "0",
+    "Payments that the payer received twice": "0",
+}
 
 
 class Session:
@@ -39,11 +68,16 @@ class Session:
     def __init__(self, url, database, login, password):
         self._database, self._password = database, password
         self.login = login
-        common = xmlrpc.client.ServerProxy(f"{url}/xmlrpc/2/common")
-        self.uid = common.authenticate(database, login, password, {})
+        self.uid = self.user_id(url, database, login, password)
         if not self.uid:
             raise Failed(f"{login} could not log in at {url}.", "start afresh with ./spp reset")
         self._models = xmlrpc.client.ServerProxy(f"{url}/xmlrpc/2/object")
+
+    @staticmethod
+    def user_id(url, database, login, password):
+        """Id of the user, or False where they cannot log in."""
+        common = xmlrpc.client.ServerProxy(f"{url}/xmlrpc/2/common")
+        return common.authenticate(database, login, password, {})
 
     def __call__(self, model, method, *arguments, **options):
         return self._models.execute_kw(
@@ -76,7 +110,13 @@ def start_sandbox():
 def run(url, database, password, sandbox):
     """Run the whole chain and print what happened. True if everything came out as expected."""
     say("\nFrom another MIS to a paid household")
-    chain = Chain(url, database, password, sandbox)
+    try:
+        return _run(Chain(url, database, password, sandbox))
+    except xmlrpc.client.Fault as fault:
+        raise Failed(fault.faultString.strip(), f"the server's log is {paths.LOGS / 'odoo.log'}") from fault
+
+
+def _run(chain):
     chain.people()
     chain.systems()
     chain.programs()
@@ -120,7 +160,8 @@ class Chain:
                     [("login", "=", login)],
                     {"login": login, "name": name, "groups_id": [(4, group["res_id"])]},
                 )
-                self.as_admin("res.users", "write", [user], {"password": self.password})
+                if not Session.user_id(self.url, self.database, login, self.password):
+                    self.as_admin("res.users", "write", [user], {"password": self.password})
 
     def systems(self):
         with step("Outside systems, configured and tested") as note:
@@ -139,7 +180,7 @@ class Chain:
                 {"name": "SPAR", "endpoint_id": spar, "sender_id": "spp", "identity_type_id": national_id},
             )
             payer = self._endpoint("Treasury payment gateway", self.sandbox["payer"])
-            self.payment_manager = as_admin.one(
+            self.payment_manager = self.as_manager.one(
                 "spp.payment.manager",
                 [("endpoint_id", "=", payer)],
                 {
@@ -152,12 +193,9 @@ class Chain:
                     "payer_fa": "account:0011223344@treasury",
                 },
             )
-            for model, record in (
-                ("spp.mis.source", self.source),
-                ("spp.spar.mapper", self.mapper),
-                ("spp.payment.manager", self.payment_manager),
-            ):
-                as_admin(model, "action_test_connection", [record])
+            as_admin("spp.mis.source", "action_test_connection", [self.source])
+            as_admin("spp.spar.mapper", "action_test_connection", [self.mapper])
+            self.as_manager("spp.payment.manager", "action_test_connection", [self.payment_manager])
             note("3 answer")
 
     def _endpoint(self, name, url, **values):
@@ -255,10 +293,11 @@ class Chain:
                 self._must_refuse(lambda: self.as_manager("spp.cycle", "action_approve", [cycle]))
                 note("its submitter was refused")
                 self.as_approver("spp.cycle", "action_approve", [cycle])
-        with step(f"{name}: payments sent, one answer lost on purpose, status asked") as note:
+        with step(f"{name}: payments") as note:
             self.as_manager("spp.cycle", "action_prepare_payments", [cycle])
             payments = [("cycle_id", "=", cycle)]
             if self.as_finance("spp.payment", "search_count", [*payments, ("state", "=", "ready")]):
+                note("sent, one answer lost on purpose")
                 self._lose_one_answer()
                 self.as_releaser("spp.cycle", "action_send_payments", [cycle])
             self._wait("sending", lambda: not self._count(payments, "ready", "sending"))
@@ -336,7 +375,7 @@ class Chain:
 
     def _states(self, model, domain, field):
         groups = self.as_finance(model, "read_group", domain, [field], [field])
-        return {group[field]: group[f"{field}_count"] for group in groups}
+        return {group[field]: group[f"{field}_count"] for group in groups if group[f"{field}_count"]}
 
     def _by(self, model, domain, field):
         return ", ".join(
