@@ -9,7 +9,7 @@ from ..tools.deferred import check_before_commit
 class SppGroupMembership(models.Model):
     _name = "spp.group.membership"
     _description = "Group Membership"
-    _order = "group_id, is_head desc, ended desc, id"
+    _order = "is_head desc, ended desc, id"
     _rec_names_search = ["group_id", "individual_id"]
 
     group_id = fields.Many2one(

@@ -16,7 +16,7 @@ from odoo.tools import SQL
 class SppIdentityDocument(models.Model):
     _name = "spp.identity.document"
     _description = "Identity Document"
-    _order = "partner_id, type_id, id"
+    _order = "type_id, id"
     _rec_names_search = ["partner_id", "value"]
 
     partner_id = fields.Many2one(
@@ -34,6 +34,10 @@ class SppIdentityDocument(models.Model):
         required=True, readonly=True, default="disputed", copy=False,
         help="Disputed: somebody else already holds this number. Withdraw the wrong claim, accept the right one.",
     )  # fmt: skip
+    held_by_id = fields.Many2one(
+        comodel_name="res.partner", compute="_compute_held_by_id",
+        help="Who holds the number of this disputed document; empty if you may not see that person.",
+    )  # fmt: skip
 
     def init(self):
         self.env.cr.execute("""
@@ -46,6 +50,15 @@ class SppIdentityDocument(models.Model):
         today = fields.Date.context_today(self)
         for document in self:
             document.is_expired = bool(document.expiry_date and document.expiry_date < today)
+
+    @api.depends("type_id", "value", "state")
+    def _compute_held_by_id(self):
+        disputed = self.filtered(lambda document: document.state == "disputed")
+        valid = self.search([("value", "in", disputed.mapped("value")), ("state", "=", "valid")])
+        holders = {(document.type_id, document.value): document.partner_id for document in valid}
+        self.held_by_id = False
+        for document in disputed:
+            document.held_by_id = holders.get((document.type_id, document.value))
 
     @api.depends("partner_id", "type_id")
     def _compute_display_name(self):
@@ -176,12 +189,9 @@ class SppIdentityDocument(models.Model):
     def _dispute_message(self):
         """Why this claim is disputed; names the other holder only to who may see them."""
         self.ensure_one()
-        holder = self.search(
-            [("type_id", "=", self.type_id.id), ("value", "=", self.value), ("state", "=", "valid")], limit=1
-        ).partner_id
         return _(
             "%(type)s %(value)s is held by %(holder)s. Withdraw that claim first, if it is the wrong one.",
             type=self.type_id.name,
             value=self.value,
-            holder=holder.display_name or _("a person whom you may not see"),
+            holder=self.held_by_id.display_name or _("a person whom you may not see"),
         )

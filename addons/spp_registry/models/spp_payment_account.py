@@ -33,7 +33,7 @@ def mask_number(number):
 class SppPaymentAccount(models.Model):
     _name = "spp.payment.account"
     _description = "Payment Account"
-    _order = "partner_id, state, is_primary desc, id"
+    _order = "state, is_primary desc, id"
     _rec_names_search = ["partner_id", "number_masked"]
 
     partner_id = fields.Many2one(

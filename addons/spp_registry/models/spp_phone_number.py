@@ -21,7 +21,7 @@ class SppPhoneNumber(models.Model):
     _name = "spp.phone.number"
     _description = "Phone Number"
     _rec_name = "number"
-    _order = "partner_id, ended desc, id"
+    _order = "ended desc, id"
 
     partner_id = fields.Many2one(
         comodel_name="res.partner", string="Registrant", required=True, index=True, ondelete="restrict",

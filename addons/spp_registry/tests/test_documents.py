@@ -35,6 +35,7 @@ class TestDocuments(RegistryCase):
 
     def test_accept_only_after_the_other_was_withdrawn(self):
         first, second = self.document(self.ana, "A-1"), self.document(self.ben, "A-1")
+        self.assertEqual((first.held_by_id.id, second.held_by_id), (False, self.ana))
         with self.assertRaisesRegex(UserError, "National ID A-1 is held by CRUZ, ANA"):
             second.action_accept()
         first.action_withdraw()
