@@ -1,1 +1,2 @@
 from . import http, models, tools
+from .hooks import uninstall_hook

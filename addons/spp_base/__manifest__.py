@@ -8,6 +8,7 @@
     "license": "LGPL-3",
     "application": True,
     "depends": ["base", "web", "mail", "queue_job"],
+    "uninstall_hook": "uninstall_hook",
     "data": [
         "security/spp_groups.xml",
         "security/ir.model.access.csv",

@@ -1,6 +1,8 @@
 """Who did what, when, to which record. Append-only: the database refuses changes."""
 
-from odoo import api, fields, models
+from markupsafe import Markup
+
+from odoo import _, api, fields, models
 
 from ..tools.append_only import make_append_only
 
@@ -31,6 +33,7 @@ class AuditEntry(models.Model):
     )
     old = fields.Json(readonly=True)
     new = fields.Json(readonly=True)
+    changes = fields.Html(compute="_compute_changes")
     run_id = fields.Many2one(
         comodel_name="spp.run", readonly=True, index="btree_not_null", ondelete="restrict"
     )
@@ -41,6 +44,17 @@ class AuditEntry(models.Model):
         self.env.cr.execute(
             "CREATE INDEX IF NOT EXISTS spp_audit_entry_res_idx ON spp_audit_entry (res_model, res_id)"
         )
+
+    @api.depends("old", "new")
+    def _compute_changes(self):
+        head = Markup("<tr><th></th><th>%s</th><th>%s</th></tr>") % (_("Before"), _("After"))
+        row = Markup("<tr><td>%s</td><td>%s</td><td>%s</td></tr>")
+        for entry in self:
+            old, new = _by_name(entry.old), _by_name(entry.new)
+            rows = [row % (name, _text(old.get(name)), _text(new.get(name))) for name in {**old, **new}]
+            entry.changes = bool(rows) and Markup("<table class='table table-sm'>%s</table>") % (
+                head + Markup("").join(rows)
+            )
 
     @api.model
     def _log(self, action, record, old=None, new=None, run=None, note=""):
@@ -84,3 +98,16 @@ class AuditEntry(models.Model):
             "res_id": self.res_id,
             "views": [(False, "form")],
         }
+
+
+def _by_name(values):
+    """Values as name → value; what is not a dict has no name."""
+    if isinstance(values, dict):
+        return values
+    return {"": values} if values else {}
+
+
+def _text(value):
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)

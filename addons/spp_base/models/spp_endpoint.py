@@ -22,7 +22,6 @@ class Endpoint(models.Model):
     _name = "spp.endpoint"
     _description = "Outside System"
     _order = "name, id"
-    _check_company_auto = True
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)

@@ -74,7 +74,8 @@ class Run(models.Model):
     total = fields.Integer(readonly=True)
     done_count = fields.Integer(string="Done", readonly=True)
     progress = fields.Float(compute="_compute_progress")
-    counts = fields.Json(readonly=True)
+    counts = fields.Json(readonly=True, help="What it did: label → number.")
+    count_labels = fields.Json(readonly=True, help="The labels in order, which jsonb does not keep.")
     counts_table = fields.Html(string="Result", compute="_compute_counts_table")
     message = fields.Char(readonly=True)
     failure_ids = fields.One2many(comodel_name="spp.run.failure", inverse_name="run_id", readonly=True)
@@ -92,11 +93,12 @@ class Run(models.Model):
             else:
                 run.progress = min(100, 100 * run.done_count / run.total) if run.total else 0
 
-    @api.depends("counts")
+    @api.depends("counts", "count_labels")
     def _compute_counts_table(self):
         row = Markup("<tr><td>%s</td><td class='text-end'>%s</td></tr>")
         for run in self:
-            rows = Markup("").join(row % item for item in (run.counts or {}).items())
+            counts = run.counts or {}
+            rows = Markup("").join(row % (label, counts[label]) for label in run.count_labels or counts)
             run.counts_table = rows and Markup("<table class='table table-sm'>%s</table>") % rows
 
     @api.depends("failure_ids")
@@ -119,13 +121,13 @@ class Run(models.Model):
             )
 
     def action_retry(self):
-        """Try again what failed; the origin knows how (``_run_retry(run)``) and who may."""
+        """Try again what failed. The origin's ``_run_retry(run)`` knows how, and checks who may."""
         self.ensure_one()
         if not self.can_retry:
             raise UserError(_("There is nothing to try again in this run."))
         origin = self.env[self.res_model].browse(self.res_id)
-        origin.check_access_rights("write")
-        origin.check_access_rule("write")
+        origin.check_access_rights("read")
+        origin.check_access_rule("read")
         return origin._run_retry(self) or True
 
     def action_cancel(self):
@@ -219,7 +221,7 @@ class Run(models.Model):
         # What could still fail when the work is committed fails now, before it is called done.
         self.env.flush_all()
         self.env.cr.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
-        self._end({"state": "done", "counts": counts, "message": message})
+        self._end({"state": "done", "counts": counts, "count_labels": list(counts), "message": message})
 
     def _fail(self, reason):
         """End the run badly, with a reason that a person understands."""

@@ -32,6 +32,7 @@ class TestAudit(TransactionCase):
                 }
             ],
         )
+        self.assertIn("<td>status</td><td>active</td><td>deceased</td>", self.entry.changes)
         self.assertEqual(self.entry.action_open()["res_id"], self.person.id)
 
     def test_entry_of_a_run_and_without_a_record(self):

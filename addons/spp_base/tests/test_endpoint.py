@@ -61,7 +61,7 @@ class TestEndpoint(CheapPasswords, TransactionCase):
     def test_calls_with_its_authentication(self):
         with Server(reply()) as server:
             endpoint = self.endpoint(base_url=server.url, auth_type="basic", login="me", secret="hush")
-            viewer = new_test_user(self.env, "viewer", groups="spp_base.group_program_viewer")
+            viewer = new_test_user(self.env, "endpoint_viewer", groups="spp_base.group_program_viewer")
             for auth_type in ("basic", "bearer", "session", "none"):
                 endpoint.auth_type = auth_type
                 with endpoint.with_user(viewer)._client() as client:

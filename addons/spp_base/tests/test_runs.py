@@ -6,14 +6,18 @@ from contextlib import contextmanager
 from datetime import timedelta
 from unittest.mock import patch
 
+import psycopg2
+
 from odoo import SUPERUSER_ID, api, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.sql_db import connection_info_for
 from odoo.tests.common import TransactionCase, new_test_user, tagged
+from odoo.tools import mute_logger
 
 from odoo.addons.base.models.res_partner import Partner
 from odoo.addons.queue_job.exception import NothingToDoJob, RetryableJobError
 
+from ..models.spp_endpoint import Endpoint
 from ..tools import advisory
 from .common import CheapPasswords
 
@@ -84,13 +88,23 @@ class TestRun(CheapPasswords, TransactionCase):
             self.run_.failure_ids.resolved = True
             self.assertFalse(self.run_.can_retry)
 
-    def test_retry_needs_the_right_to_change_the_origin(self):
+    def test_retry_runs_as_the_caller_who_can_read_the_origin(self):
         viewer = new_test_user(self.env, "run_viewer", groups="spp_base.group_program_viewer")
+        asked = []
         self.run_._fail("No power")
-        with patch.object(Partner, "_run_retry", lambda origin, run: True, create=True):
+        other = self.env["spp.endpoint"].create({"name": "E", "base_url": "https://e.example.org"})
+        hidden = self.env["spp.run"]._start("test", "Hidden", other)
+        hidden._fail("No power")
+        with (
+            patch.object(Partner, "_run_retry", lambda origin, run: asked.append(origin.env), create=True),
+            patch.object(Endpoint, "_run_retry", lambda origin, run: asked.append(origin.env), create=True),
+        ):
             self.env.invalidate_all()
+            self.run_.with_user(viewer).action_retry()
+            self.assertEqual([(env.uid, env.su) for env in asked], [(viewer.id, False)])
             with self.assertRaises(AccessError):
-                self.run_.with_user(viewer).action_retry()
+                hidden.with_user(viewer).action_retry()
+        self.assertEqual(len(asked), 1)
 
     def test_finish_meets_deferred_constraints_first(self):
         self.env.cr.execute("CREATE TEMP TABLE spp_t (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
@@ -185,6 +199,13 @@ class TestRunInAJob(TransactionCase):
         self.assertEqual(state, "failed")
         self.assertIn("KeyError", message)
         self.assertNotIn("DE89", message)
+
+    @mute_logger("odoo.sql_db")
+    def test_broken_transaction_ends_the_run_too(self):
+        with self.worker() as run:
+            with self.assertRaises(psycopg2.errors.DivisionByZero), run._alive():
+                run.env.cr.execute("SELECT 1 / 0")
+        self.assertEqual(self.seen("state", "in_worker"), ("failed", False))
 
     def test_error_that_is_retried_leaves_it_queued(self):
         with self.worker() as run:
