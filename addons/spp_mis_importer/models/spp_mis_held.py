@@ -6,13 +6,12 @@ it, and people see a summary with numbers masked.
 
 import json
 
-from odoo import _, api, fields, models
-from odoo.exceptions import AccessError
+from odoo import api, fields, models
 from odoo.tools import SQL
 
 from odoo.addons.spp_registry.models.spp_payment_account import mask_number
 
-WORKERS = ("spp_base.group_enrollment_officer", "spp_base.group_program_manager")
+WORKERS = ("enrollment_officer", "program_manager")  # who decides about held records
 
 
 class MisHeld(models.Model):
@@ -74,9 +73,7 @@ class MisHeld(models.Model):
 
     def action_dismiss(self):
         """Stop waiting for these records, and forget what the source said. A later import may bring them again."""
-        if not any(self.env.user.has_group(role) for role in WORKERS):
-            raise AccessError(_("Enrollment officers and program managers decide about held records."))
-        self.check_access_rights("read")
+        self.source_id._check_operator(*WORKERS)
         self.check_access_rule("read")
         # sudo: no role writes held records but through here
         waiting = self.sudo().filtered(lambda held: held.state == "waiting")

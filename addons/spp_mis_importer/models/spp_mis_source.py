@@ -21,8 +21,10 @@ from ..store import Store
 from ..wire.records import Page
 from ..wire.rest import REGISTRY_PATH
 from ..wire.session import LOGIN_PATH, LOGOUT_PATH
+from .spp_mis_held import WORKERS
 
-OPERATORS = ("enrollment_officer", "program_manager", "admin")
+OPERATORS = (*WORKERS, "admin")  # who runs imports
+SCHEDULERS = ("program_manager", "admin")
 IMPORT = ("individual", "group")
 RETRY = ("held_individual", "held_group", "held_membership")
 ATTEMPTS = 4  # to read a page in the middle of an import
@@ -190,14 +192,14 @@ class MisSource(models.Model):
 
     def action_resume(self):
         """Import on schedule, beginning as soon as possible."""
-        self._check_operator("program_manager", "admin")
+        self._check_operator(*SCHEDULERS)
         # sudo: who runs imports need not configure the source
         self.sudo().write({"state": "active", "next_run_at": fields.Datetime.now()})
         return True
 
     def action_pause(self):
         """Import no longer by itself. An import at work goes on to its end."""
-        self._check_operator("program_manager", "admin")
+        self._check_operator(*SCHEDULERS)
         self.sudo().write({"state": "paused", "next_run_at": False})  # sudo: as above
         return True
 
@@ -236,7 +238,7 @@ class MisSource(models.Model):
 
     def _start_retry(self, held=None):
         """Enqueue another try for these held records, or for all of them."""
-        self._check_operator("enrollment_officer", "program_manager")
+        self._check_operator(*WORKERS)
         if held is not None:
             held.check_access_rights("read")
             held.check_access_rule("read")

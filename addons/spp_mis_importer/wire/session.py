@@ -74,7 +74,7 @@ class Session:
         else:
             body = {"jsonrpc": "2.0", "method": "call", "id": 1, "params": credentials}
         answer = self._client.request("POST", login.login_path, json=body)
-        told = read_json(answer, f"the login page {login.login_path}")
+        told = read_json(answer, login.login_path)
         if isinstance(told, dict) and told.get("error"):
             raise login_error(told["error"], login)
         result = told.get("result", told) if isinstance(told, dict) else None
