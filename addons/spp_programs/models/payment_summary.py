@@ -34,7 +34,7 @@ class PaymentSummary(models.Model):
     def _table_query(self):
         return SQL(
             """
-            SELECT e.cycle_id * 16 + s.ord AS id, e.cycle_id, s.situation, count(*) AS count,
+            (SELECT e.cycle_id * 16 + s.ord AS id, e.cycle_id, s.situation, count(*) AS count,
                    sum(e.amount) AS amount, e.currency_id
               FROM spp_entitlement e
          LEFT JOIN LATERAL (SELECT state FROM spp_payment WHERE entitlement_id = e.id ORDER BY id DESC LIMIT 1) p ON TRUE
@@ -45,7 +45,7 @@ class PaymentSummary(models.Model):
                        WHEN p.state IN ('sending', 'accepted') THEN 'in_progress'
                        ELSE p.state END
              WHERE e.kind = 'money' AND e.state <> 'draft'
-             GROUP BY e.cycle_id, s.situation, s.ord, e.currency_id
+             GROUP BY e.cycle_id, s.situation, s.ord, e.currency_id)
             """,
             [key for key, _label in SITUATIONS],
         )
