@@ -151,7 +151,7 @@ class SppIdentityDocument(models.Model):
         self.env.cr.execute(
             SQL("UPDATE spp_identity_document SET state = %s WHERE id = ANY(%s)", state, self.ids)
         )
-        self.invalidate_recordset(["state"])
+        self.invalidate_model(["state", "held_by_id"])
 
     def _claim(self):
         """Make valid those disputed ones of `self` whose number nobody holds; the index decides."""
@@ -164,7 +164,7 @@ class SppIdentityDocument(models.Model):
                     self._claim_rows([document_id])
                 except UniqueViolation:
                     continue
-        self.invalidate_recordset(["state"])
+        self.invalidate_model(["state", "held_by_id"])
 
     def _claim_rows(self, ids):
         # Known clashes are left out beforehand, so that no number ends in a log line of the server.
