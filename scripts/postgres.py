@@ -89,6 +89,7 @@ def remove():
     """Take away the private server with all its databases."""
     stop("immediate")
     shutil.rmtree(_home(), ignore_errors=True)
+    _programs.cache_clear()
     shutil.rmtree(_sockets(), ignore_errors=True)
     (paths.STATE / "postgres").unlink(missing_ok=True)
 

@@ -200,7 +200,10 @@ class Cycle(models.Model):
         self._insert_entitlements()
         figures = self._count()
         self._write_guarded({**figures, "rule_version_id": version.id, "computed_at": fields.Datetime.now()})
-        run._finish({name.removesuffix("_count"): figures[name] for name in FIGURES if name != "total_amount"})
+        run._finish({
+            self._fields[name]._description_string(self.env): figures[name]
+            for name in FIGURES if name != "total_amount"
+        })
         self.env.invalidate_all()
         return run.id
 

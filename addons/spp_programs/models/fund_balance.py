@@ -50,7 +50,8 @@ class FundBalance(models.Model):
     def _lock_of(self, program):
         """Lock and return the balance of a program; whoever posts to the same fund waits."""
         self.env.cr.execute(
-            SQL("SELECT id FROM spp_fund_balance WHERE program_id = %s FOR NO KEY UPDATE", program.id)
+            SQL("SELECT id FROM spp_fund_balance WHERE program_id = %s FOR NO KEY UPDATE", program.id),
+            log_exceptions=False,  # whoever posts at the same time makes this transaction be tried again
         )
         return self.browse(self.env.cr.fetchone())
 

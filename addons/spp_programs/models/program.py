@@ -11,9 +11,6 @@ from odoo.tools import SQL
 
 from ..tools.money import exact, shown
 
-OUTCOMES = ("eligible", "not_eligible", "undetermined")
-
-
 class Program(models.Model):
     _name = "spp.program"
     _inherit = ["spp.guarded.mixin"]
@@ -255,7 +252,7 @@ class Program(models.Model):
         run = self.env["spp.run"]._start("program_candidates", _("Import candidates: %s", self.name), self)
         # _search() applies the record rules: an officer of one area brings in that area's people only.
         added = self._add_candidates(self.env["res.partner"]._search([("is_registrant", "=", True)]).select())
-        run._finish({"added": added})
+        run._finish({_("Candidates added"): added})
         return run.id
 
     def action_enroll(self, as_of=None):
@@ -401,7 +398,7 @@ class Program(models.Model):
     def _evaluate_members(self, membership_ids_sql, version, as_of):
         """Give each of the memberships the outcome of the rule and the state that follows, in one statement.
 
-        :return: number of members per outcome
+        :return: {label of the outcome: number of members}
         """
         self.env.flush_all()
         chosen = SQL(
@@ -457,7 +454,8 @@ class Program(models.Model):
         )
         counts = dict(self.env.cr.fetchall())
         self.env.invalidate_all()
-        return {outcome: counts.get(outcome, 0) for outcome in OUTCOMES}
+        labels = self.env["spp.program.membership"]._fields["outcome"]._description_selection(self.env)
+        return {label: counts.get(outcome, 0) for outcome, label in labels}
 
     def _execute_rule(self, version, statement):
         """Execute a statement in which a rule is evaluated for many; the rule's limits hold."""

@@ -122,7 +122,7 @@ class TestAccess(ProgramsMixin, HttpCase):
                               {"program_id": program_id, "partner_id": self.person.id})
         run_id = self.call("enrollment_officer", "spp.program", "action_enroll", [program_id], AS_OF)
         run = self.call("enrollment_officer", "spp.run", "read", [run_id], ["state", "counts"])[0]
-        self.assertEqual((run["state"], run["counts"]["eligible"]), ("done", 1))
+        self.assertEqual((run["state"], run["counts"]["Eligible"]), ("done", 1))
         self.assertIsInstance(
             self.call("enrollment_officer", "spp.program", "action_import_candidates", [program_id]), int
         )

@@ -57,7 +57,7 @@ class TestCycleCompute(ProgramsCase):
         before = other.entitlement_ids.ids, other.beneficiary_ids.ids
         self.people[0].birthdate = "2010-01-01"
         run_id = cycle.action_compute()
-        self.assertEqual(self.env["spp.run"].browse(run_id).counts["entitlement"], 2)
+        self.assertEqual(self.env["spp.run"].browse(run_id).counts["Entitlements"], 2)
         self.assertEqual((cycle.beneficiary_count, cycle.entitlement_count, cycle.total_amount), (3, 2, 200))
         self.assertEqual(len(cycle.entitlement_ids), 2)
         self.assertEqual((other.entitlement_ids.ids, other.beneficiary_ids.ids), before)

@@ -26,7 +26,7 @@ class TestEnrollment(ProgramsCase):
         self.assertEqual(self.members.mapped("state"), ["enrolled", "ineligible", "candidate"])
         self.assertEqual(self.members.mapped("outcome"), ["eligible", "not_eligible", "undetermined"])
         self.assertEqual(run.state, "done")
-        self.assertEqual(run.counts, {"eligible": 1, "not_eligible": 1, "undetermined": 1})
+        self.assertEqual(run.counts, {"Eligible": 1, "Not eligible": 1, "Undetermined": 1})
         self.assertEqual(str(run.as_of), AS_OF)
         self.assertEqual(str(self.members[0].enrolled_on), AS_OF)
         self.assertFalse(self.members[1].enrolled_on)
@@ -82,12 +82,12 @@ class TestEnrollment(ProgramsCase):
         new = self.make_person("New", "1940-01-01")
         program = self.program.with_user(self.officer)
         first = self.env["spp.run"].browse(program.action_import_candidates())
-        self.assertGreaterEqual(first.counts["added"], 1)
+        self.assertGreaterEqual(first.counts["Candidates added"], 1)
         partners = self.program.membership_ids.partner_id
         self.assertIn(new, partners)
         self.assertFalse((household + gone + contact) & partners)
         second = self.env["spp.run"].browse(program.action_import_candidates())
-        self.assertEqual(second.counts["added"], 0)
+        self.assertEqual(second.counts["Candidates added"], 0)
 
     def test_importer_adds_from_sql(self):
         from odoo.tools import SQL

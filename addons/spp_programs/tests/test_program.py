@@ -95,7 +95,7 @@ class TestProgram(ProgramsCase):
 
     def test_form_and_next_step(self):
         form = Form(self.env["spp.program"].with_user(self.manager))
-        form.name, form.code, form.target, form.rule_id = "Pension", "PENSION", "individual", self.old_age
+        form.name, form.code, form.target, form.rule_id = "Pension", "FORM-1", "individual", self.old_age
         with form.benefit_ids.new() as benefit:
             benefit.name, benefit.amount = "Pension", 50
         program = form.save()
