@@ -1,2 +1,4 @@
+from . import test_payment_manager
+from . import test_send
 from . import test_wire_answers
 from . import test_wire_messages
