@@ -19,7 +19,6 @@ import psycopg2
 from odoo import _, fields
 from odoo.exceptions import UserError
 from odoo.tools import SQL
-from odoo.tools.translate import translate_sql_constraint
 
 from odoo.addons.spp_registry.models.spp_payment_account import clean_number
 from odoo.addons.spp_registry.models.spp_phone_number import sanitize
@@ -42,17 +41,24 @@ class Tally:
     unchanged: int = 0
     troubles: list = field(default_factory=list)
 
+    def add(self, other):
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.troubles += other.troubles
+
 
 @dataclass
 class Item:
-    """A record on its way in: with names mapped, and the registrant it is (empty: a new one)."""
+    """A record on its way in, with names mapped. `known_id`: the registrant it is; False: a new one."""
 
     record: object
-    partner: object
+    known_id: int
     values: dict
     documents: list = field(default_factory=list)
     phones: list = field(default_factory=list)
     accounts: list = field(default_factory=list)
+    partner: object = None  # the registrant, while it is being stored
 
 
 @dataclass
@@ -95,11 +101,10 @@ class Store:
                 items.append(self._item(record, partner_id))
             except Unmapped as error:
                 tally.troubles.append(self._trouble(record, error.reason, partner_id))
-        new = [item.record.id for item in items if not item.partner and item.record.kind_of_record == "individual"]
         self._attempt(items, tally, self._save_items)
         self._mark_seen(known)
         self._settle([*records], tally)
-        if new:
+        if new := [item.record for item in items if not item.known_id]:
             self._follow_up(new, tally)
         return tally
 
@@ -150,7 +155,7 @@ class Store:
             return
         try:
             with self.env.cr.savepoint():
-                created, updated, troubles = save(items)
+                saved = save(items)
         except REFUSED as error:
             if len(items) == 1:
                 tally.troubles.append(self._refused(items[0], error))
@@ -159,10 +164,7 @@ class Store:
             self._attempt(items[:middle], tally, save)
             self._attempt(items[middle:], tally, save)
         else:
-            tally.created += created
-            tally.updated += updated
-            tally.unchanged += len(items) - created - updated
-            tally.troubles += troubles
+            tally.add(saved)
 
     def _known(self, external_ids):
         """external id → (registrant's id, checksum)"""
@@ -173,7 +175,10 @@ class Store:
             list(external_ids),
         )
         self.env.cr.execute(query)
-        return {external_id: (partner_id, checksum) for external_id, partner_id, checksum in self.env.cr.fetchall()}
+        return {
+            external_id: (partner_id, checksum)
+            for external_id, partner_id, checksum in self.env.cr.fetchall()
+        }
 
     def _mark_seen(self, external_ids):
         query = SQL(
@@ -214,12 +219,16 @@ class Store:
         troubled = {trouble["external_id"] for trouble in tally.troubles}
         self.env["spp.mis.held"]._settle(self.source, [one for one in external_ids if one not in troubled])
 
-    def _follow_up(self, numbers, tally):
+    def _follow_up(self, records, tally):
         """People who have just arrived take the places in groups that waited for them."""
         waiting = self.env["spp.mis.held"].search(
-            [("source_id", "=", self.source.id), ("record_kind", "=", "membership"), ("state", "=", "waiting")]
+            [
+                ("source_id", "=", self.source.id),
+                ("record_kind", "=", "membership"),
+                ("state", "=", "waiting"),
+            ]
         )
-        arrived = set(numbers)
+        arrived = {record.id for record in records if record.kind_of_record == "individual"}
         follow = [held.payload for held in waiting if held.payload.get("individual") in arrived]
         if follow:
             tally.troubles += self.save_memberships(parse_page("membership", follow)).troubles
@@ -228,7 +237,7 @@ class Store:
 
     def _item(self, record, partner_id):
         """Raise Unmapped if a name in the record has no meaning here."""
-        item = Item(record, self.env["res.partner"].browse(partner_id or ()), self._values(record))
+        item = Item(record, partner_id, self._values(record))
         for document in record.documents:
             item.documents.append(
                 {
@@ -274,7 +283,11 @@ class Store:
             }
             if record.birthdate and record.birthdate_exact is not None:
                 values["birthdate_exact"] = record.birthdate_exact
-        return {name: value for name, value in values.items() if value or value is False and name == "birthdate_exact"}
+        return {
+            name: value
+            for name, value in values.items()
+            if value or value is False and name == "birthdate_exact"
+        }
 
     def _roles(self, membership):
         return {self._meaning("role", name) for name in membership.roles}
@@ -298,15 +311,20 @@ class Store:
     # Registrants
 
     def _save_items(self, items):
-        new = [item for item in items if not item.partner]
+        new = [item for item in items if not item.known_id]
         is_group = items[0].record.kind_of_record == "group"
         partners = self.env["res.partner"].create(
-            [{"is_registrant": True, "is_group": is_group, **item.values, **self._disabled(item)} for item in new]
+            [
+                {"is_registrant": True, "is_group": is_group, **item.values, **self._disabled(item)}
+                for item in new
+            ]
         )
-        for item, partner in zip(new, partners, strict=True):
+        old = [item for item in items if item.known_id]
+        known = partners.browse([item.known_id for item in old])  # together, so that they are read together
+        for item, partner in zip([*new, *old], [*partners, *known], strict=True):
             item.partner = partner
         created = set(partners.ids)
-        changed = {item.partner.id for item in items if item.partner.id not in created and self._write(item)}
+        changed = {item.known_id for item in old if self._write(item)}
         changed |= self._save_documents(items, created)
         changed |= self._save_phones(items, created)
         changed |= self._save_accounts(items, created)
@@ -318,11 +336,15 @@ class Store:
         self._sign(items)
         check_now(self.env["spp.payment.account"])
         check_now(self.env["spp.group.membership"])
-        return len(created), len(changed.difference(created)), troubles
+        updated = len(changed - created)
+        return Tally(len(created), updated, len(items) - len(created) - updated, troubles)
 
     def _write(self, item):
         """Write what differs; whether something did."""
-        values = {**item.values, **(self._disabled(item) if item.partner.registrant_status == "active" else {})}
+        values = {
+            **item.values,
+            **(self._disabled(item) if item.partner.registrant_status == "active" else {}),
+        }
         values = {name: value for name, value in values.items() if _value(item.partner, name) != value}
         return bool(values) and item.partner.write(values)
 
@@ -349,7 +371,9 @@ class Store:
             left = ours.get(item.partner.id, Document)
             told = []
             for values in item.documents:
-                same = left.filtered(lambda row, v=values: (row.type_id.id, row.value) == (v["type_id"], v["value"]))
+                same = left.filtered(
+                    lambda row, v=values: (row.type_id.id, row.value) == (v["type_id"], v["value"])
+                )
                 left -= same
                 told.append((values, same[:1]))
             for values, row in told:
@@ -425,7 +449,7 @@ class Store:
     def _save_places(self, places):
         _moved, troubles = self._place(places)
         check_now(self.env["spp.group.membership"])
-        return len(places) - len(troubles), 0, troubles
+        return Tally(created=len(places) - len(troubles), troubles=troubles)
 
     def _place(self, places):
         """Put people into groups; returns the ids of groups in which something changed, and troubles."""
@@ -464,14 +488,18 @@ class Store:
                 is_changed = bool(values) and live.write(_commands(values))
             else:
                 new.append(_commands(values))
-        for place in sorted((one for one in pair if one.membership.ended), key=lambda one: one.membership.ended):
+        for place in sorted(
+            (one for one in pair if one.membership.ended), key=lambda one: one.membership.ended
+        ):
             if place.membership.ended in known_ends:
                 continue
             if live and not current:
                 live.ended = place.membership.ended
                 live, is_changed = live.browse(), True
             else:
-                new.append(_commands({**self._place_values(place, mine.browse()), "ended": place.membership.ended}))
+                new.append(
+                    _commands({**self._place_values(place, mine.browse()), "ended": place.membership.ended})
+                )
         return new, is_changed
 
     def _place_values(self, place, live):
@@ -494,14 +522,15 @@ class Store:
         if isinstance(error, UserError):
             reason = str(error.args[0]) if error.args else str(error)
         elif isinstance(error, psycopg2.IntegrityError):
-            reason = translate_sql_constraint(self.env.cr, error.diag.constraint_name, self.env.lang or "en_US")
-            if reason == error.diag.constraint_name:
-                reason = _("The database refuses it (%s).", reason)
+            name = error.diag.constraint_name
+            constraint = self.env["ir.model.constraint"].search([("name", "=", name)], limit=1)
+            reason = constraint.message or _("The database refuses it (%s).", name)
         else:
             _logger.info("A record of a source MIS cannot be stored: %s", type(error).__name__)
             reason = _("A value in it cannot be stored here (%s).", type(error).__name__)
         group = item.group if is_place else None
-        return self._trouble(record, _discreet(reason, record), item.partner.id if not is_place else False, group)
+        partner_id = False if is_place else item.known_id
+        return self._trouble(record, _discreet(reason, record), partner_id, group)
 
     def _trouble(self, record, reason, partner_id=False, group=None):
         if record.kind_of_record == "membership":

@@ -88,7 +88,9 @@ class MisHeld(models.Model):
         """
         self.flush_model()
         columns = {
-            key: [json.dumps(trouble[key]) if key == "payload" else trouble[key] or None for trouble in troubles]
+            key: [
+                json.dumps(trouble[key]) if key == "payload" else trouble[key] or None for trouble in troubles
+            ]
             for key in ("record_kind", "external_id", "name", "reason", "payload", "partner_id")
         }
         query = SQL(

@@ -33,9 +33,7 @@ class MisMapping(models.Model):
     _description = "Name at a Source MIS"
     _order = "source_id, kind, name, id"
 
-    source_id = fields.Many2one(
-        comodel_name="spp.mis.source", required=True, index=True, ondelete="cascade"
-    )
+    source_id = fields.Many2one(comodel_name="spp.mis.source", required=True, index=True, ondelete="cascade")
     kind = fields.Selection(
         selection=[
             ("id_type", "Document type"),
@@ -50,10 +48,12 @@ class MisMapping(models.Model):
     identity_type_id = fields.Many2one(
         comodel_name="spp.identity.type", string="Document Type", ondelete="restrict"
     )
-    group_kind_id = fields.Many2one(comodel_name="spp.group.kind", string="Kind of Group", ondelete="restrict")
-    role_id = fields.Many2one(comodel_name="spp.membership.role", string="Role", ondelete="restrict")
+    group_kind_id = fields.Many2one(
+        comodel_name="spp.group.kind", string="Kind of Group", ondelete="restrict"
+    )
+    role_id = fields.Many2one(comodel_name="spp.membership.role", ondelete="restrict")
     gender = fields.Selection(selection=[("female", "Female"), ("male", "Male"), ("other", "Other")])
-    bank_id = fields.Many2one(comodel_name="res.bank", string="Bank", ondelete="restrict")
+    bank_id = fields.Many2one(comodel_name="res.bank", ondelete="restrict")
     is_open = fields.Boolean(
         string="Open",
         compute="_compute_is_open",
@@ -76,7 +76,9 @@ class MisMapping(models.Model):
         genders = dict(self._fields["gender"]._description_selection(self.env))
         for mapping in self:
             target = mapping.kind and mapping[TARGETS[mapping.kind]]
-            mapping.meaning = genders.get(target) if mapping.kind == "gender" else target and target.display_name
+            mapping.meaning = (
+                genders.get(target) if mapping.kind == "gender" else target and target.display_name
+            )
 
     @api.constrains("kind", *TARGETS.values())
     def _check_target(self):

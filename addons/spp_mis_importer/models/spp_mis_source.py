@@ -79,7 +79,6 @@ class MisSource(models.Model):
     )
     program_ids = fields.Many2many(
         comodel_name="spp.program",
-        string="Programs",
         check_company=True,
         help="Whoever is imported becomes a candidate of these programs, people or groups as the program targets.",
     )
@@ -92,7 +91,7 @@ class MisSource(models.Model):
     )
     interval = fields.Integer(string="Every (minutes)", required=True, default=60)
     next_run_at = fields.Datetime(string="Next Import", copy=False)
-    last_run_id = fields.Many2one(comodel_name="spp.run", string="Last Run", readonly=True, copy=False)
+    last_run_id = fields.Many2one(comodel_name="spp.run", readonly=True, copy=False)
     last_run_state = fields.Selection(related="last_run_id.state", string="Last Result")
     last_run_message = fields.Char(related="last_run_id.message", string="Last Message")
     last_run_counts = fields.Html(related="last_run_id.counts_table", string="Last Counts")
@@ -104,7 +103,9 @@ class MisSource(models.Model):
     )
     open_mapping_count = fields.Integer(compute="_compute_waiting", compute_sudo=True, string="Open Names")
     held_count = fields.Integer(compute="_compute_waiting", compute_sudo=True, string="Held Records")
-    registrant_count = fields.Integer(compute="_compute_registrant_count", compute_sudo=True, string="Registrants")
+    registrant_count = fields.Integer(
+        compute="_compute_registrant_count", compute_sudo=True, string="Registrants"
+    )
 
     _sql_constraints = [
         ("interval_positive", "CHECK (interval > 0)", "The interval is a number of minutes above zero."),
@@ -125,7 +126,9 @@ class MisSource(models.Model):
 
     def _compute_registrant_count(self):
         groups = self.env["spp.registrant.source"]._read_group(
-            [("source", "in", [source._code() for source in self])], groupby=["source"], aggregates=["__count"]
+            [("source", "in", [source._code() for source in self])],
+            groupby=["source"],
+            aggregates=["__count"],
         )
         counts = dict(groups)
         for source in self:
@@ -211,7 +214,11 @@ class MisSource(models.Model):
 
     def action_open_runs(self):
         action = self.env["ir.actions.act_window"]._for_xml_id("spp_base.action_spp_run")
-        return {**action, "domain": [("res_model", "=", self._name), ("res_id", "in", self.ids)], "context": {}}
+        return {
+            **action,
+            "domain": [("res_model", "=", self._name), ("res_id", "in", self.ids)],
+            "context": {},
+        }
 
     def _open(self, xml_id, context):
         action = self.env["ir.actions.act_window"]._for_xml_id(xml_id)
@@ -270,7 +277,9 @@ class MisSource(models.Model):
 
     def _has_job(self, run):
         domain = [("identity_key", "=", self._identity(run)), ("state", "in", UNFINISHED)]
-        return bool(self.env["queue.job"].sudo().search_count(domain, limit=1))  # sudo: jobs are for managers of jobs
+        return bool(
+            self.env["queue.job"].sudo().search_count(domain, limit=1)
+        )  # sudo: jobs are for managers of jobs
 
     def _identity(self, run):
         return f"spp_mis_importer:{self.id}:{run.id}"
@@ -297,7 +306,11 @@ class MisSource(models.Model):
             except (CallError, wire.SourceError, UserError) as error:
                 reason = getattr(error, "reason", None) or str(error)
                 is_begun = (stage, after) != (IMPORT[0], 0)
-                if is_begun and attempt < ATTEMPTS and isinstance(error, NotSent | AnswerLost | wire.SourceDown):
+                if (
+                    is_begun
+                    and attempt < ATTEMPTS
+                    and isinstance(error, NotSent | AnswerLost | wire.SourceDown)
+                ):
                     self._enqueue(run, stage, after, counts, held_ids, attempt + 1)
                 else:
                     run._fail(reason)
@@ -414,7 +427,13 @@ def _found_in_words(found, welcome):
     if found.individuals is None or found.groups is None:
         told = [_("We are let in. This source does not tell how many people and groups it has.")]
     else:
-        told = [_("It has %(people)s people and %(groups)s groups.", people=found.individuals, groups=found.groups)]
+        told = [
+            _(
+                "It has %(people)s people and %(groups)s groups.",
+                people=found.individuals,
+                groups=found.groups,
+            )
+        ]
     told.append(_("Its time zone for our login is %s.", welcome.time_zone))
     if welcome.clock_ahead is not None:
         if abs(welcome.clock_ahead) <= 2:

@@ -41,7 +41,9 @@ class MisMixin:
     @classmethod
     def control(cls, command, **body):
         request = urllib.request.Request(
-            f"{cls.sandbox.mis}/_sandbox/{command}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            f"{cls.sandbox.mis}/_sandbox/{command}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)

@@ -32,7 +32,9 @@ class TestAccess(MisMixin, RoleCase):
     @mute_logger("odoo.addons.base.models.ir_model", "odoo.http")
     def test_roles(self):
         for model, readers in READERS.items():
-            record = self.env[model].search([("source_id" if model != "spp.mis.source" else "id", "=", self.source.id)])[:1]
+            record = self.env[model].search(
+                [("source_id" if model != "spp.mis.source" else "id", "=", self.source.id)]
+            )[:1]
             for role in self.users:
                 for method, args in (
                     ("read", (record.ids, ["display_name"])),

@@ -29,7 +29,9 @@ class TestChanges(MisMixin, TransactionCase):
         return (household or self.household).member_ids.filtered(lambda one: one.individual_id == person)
 
     def test_fields(self):
-        self.at_source("res.partner", 8, {"given_name": "Florinda", "name": "ABADA, FLORINDA", "birthdate": "1973-06-16"})
+        self.at_source(
+            "res.partner", 8, {"given_name": "Florinda", "name": "ABADA, FLORINDA", "birthdate": "1973-06-16"}
+        )
         self.again()
         self.assertEqual((self.flora.name, self.flora.given_name), ("ABADA, FLORINDA", "Florinda"))
         self.assertEqual(str(self.flora.birthdate), "1973-06-16")
@@ -74,7 +76,9 @@ class TestChanges(MisMixin, TransactionCase):
         self.assertTrue(self.registrant("individual", 1152).active)
 
     def test_new_person_joins_a_household(self):
-        self.at_source("res.partner", None, {"name": "ABADA, NEW", "is_group": False, "birthdate": "2026-11-01"})
+        self.at_source(
+            "res.partner", None, {"name": "ABADA, NEW", "is_group": False, "birthdate": "2026-11-01"}
+        )
         number = 1153  # the source counts on
         self.at_source("g2p.group.membership", None, {"group": 7, "individual": number, "kind": []})
         self.again(created=1, updated=1)
@@ -85,7 +89,9 @@ class TestChanges(MisMixin, TransactionCase):
         self.again()
         self.assertEqual(str(self.member(9).ended), "2026-11-25")
         self.at_source(
-            "g2p.group.membership", None, {"group": 7, "individual": 9, "kind": [], "start_date": "2026-11-28T00:00:00"}
+            "g2p.group.membership",
+            None,
+            {"group": 7, "individual": 9, "kind": [], "start_date": "2026-11-28T00:00:00"},
         )
         self.again()
         self.assertEqual(sorted(str(one.ended) for one in self.member(9)), ["2026-11-25", "False"])
@@ -126,6 +132,14 @@ class TestChanges(MisMixin, TransactionCase):
         self.control("reset")
         self.again(updated=0)  # Bea's e-mail stays: what is empty blanks nothing
         self.assertEqual(self.held("individual:8").state, "stored")
+
+    def test_a_new_record_that_breaks_a_rule_is_alone_in_failing(self):
+        self.at_source("res.partner", 9, {"birthdate": "2999-01-01"})
+        other = self.new_source(name="From the beginning")
+        run = self.do_import(other)
+        self.assertEqual((run.counts["Created"], run.counts["Held"]), (288, 4))
+        self.assertFalse(self.registrant("individual", 9, other))
+        self.assertEqual(self.registrant("individual", 8, other).name, "ABADA, FLORA")
 
     def test_reasons_do_not_repeat_numbers_of_documents(self):
         national_id = self.env.ref("spp_registry.identity_type_national_id")

@@ -134,7 +134,9 @@ class TestFaults(MisMixin, TransactionCase):
 
     def test_two_imports_do_not_overlap(self):
         first = self.source.action_import()
-        self.assertEqual(self.source.action_import(), first, "a call repeated after a lost answer starts nothing")
+        self.assertEqual(
+            self.source.action_import(), first, "a call repeated after a lost answer starts nothing"
+        )
         self.assertEqual(len(self.jobs()), 1)
         run = self.env["spp.run"].browse(first)
         with advisory.held(self.env.cr.dbname, advisory.key(self.source._name, self.source.id)):

@@ -33,12 +33,12 @@ class TestHeld(MisMixin, TransactionCase):
         self.assertFalse(self.mapping("id_type", "National ID").is_open)
         waiting = self.source.held_count
         # A person decides; what waited goes through, and so do the places in households that waited for it.
-        self.mapping("id_type", "Barangay Certificate").identity_type_id = self.env["spp.identity.type"].create(
-            {"name": "Village paper", "code": "village"}
-        )
-        self.mapping("id_type", "Social Security No.").identity_type_id = self.env["spp.identity.type"].create(
-            {"name": "Social security", "code": "sss"}
-        )
+        self.mapping("id_type", "Barangay Certificate").identity_type_id = self.env[
+            "spp.identity.type"
+        ].create({"name": "Village paper", "code": "village"})
+        self.mapping("id_type", "Social Security No.").identity_type_id = self.env[
+            "spp.identity.type"
+        ].create({"name": "Social security", "code": "sss"})
         for name in ("First Rural Bank", "Coastal Savings Bank"):
             self.mapping("bank", name).bank_id = self.env["res.bank"].create({"name": f"{name} here"})
         run = self.retry()
@@ -58,7 +58,9 @@ class TestHeld(MisMixin, TransactionCase):
         self.assertIn("Gender “Femme” is not known here", self.held("individual:8").reason)
         self.mapping("gender", "Femme").gender = "female"
         run = self.retry()
-        self.assertEqual((run.counts["Created"] >= 1, self.registrant("individual", 8).gender), (True, "female"))
+        self.assertEqual(
+            (run.counts["Created"] >= 1, self.registrant("individual", 8).gender), (True, "female")
+        )
         # Its place in the household waited, too.
         self.assertEqual(self.registrant("group", 7).head_id, self.registrant("individual", 8))
 
@@ -110,4 +112,6 @@ class TestHeld(MisMixin, TransactionCase):
         self.at_source("res.partner.bank", 1, {"bank_id": None})
         self.do_import()
         account = self.registrant("individual", 8).payment_account_ids
-        self.assertEqual((account.number, account.provider_id.id, account.is_primary), ("ACC00000001", False, True))
+        self.assertEqual(
+            (account.number, account.provider_id.id, account.is_primary), ("ACC00000001", False, True)
+        )

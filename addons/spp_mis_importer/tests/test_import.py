@@ -89,14 +89,18 @@ class TestImport(MisMixin, TransactionCase):
         self.assertEqual(str(person.birthdate), "1973-06-15")
         self.assertEqual(str(person.registration_date), "2024-07-02")
         self.assertEqual(
-            sorted((document.type_id.name, document.value, document.state) for document in person.document_ids),
+            sorted(
+                (document.type_id.name, document.value, document.state) for document in person.document_ids
+            ),
             [("National ID", "NID-000001", "valid"), ("Social Security No.", "SSN-00001", "valid")],
         )
         self.assertEqual(str(person.document_ids.filtered("expiry_date").expiry_date), "2031-01-01")
         self.assertEqual(person.phone_number_ids.mapped("number"), ["+639170000001"])
         account = person.payment_account_ids
         self.assertEqual((account.number, account.is_primary, account.kind), ("ACC00000001", True, "bank"))
-        self.assertEqual((account.provider_id.name, account.provider_id.bic), ("Coastal Savings Bank", "COSBPHM1XXX"))
+        self.assertEqual(
+            (account.provider_id.name, account.provider_id.bic), ("Coastal Savings Bank", "COSBPHM1XXX")
+        )
 
     def test_household(self):
         household = self.registrant("group", 7)

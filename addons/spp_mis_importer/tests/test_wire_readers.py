@@ -51,7 +51,9 @@ class TestLogin(BaseCase):
         welcome = JsonRpcReader(client, LOGIN).login()
         self.assertEqual((welcome.time_zone, welcome.server_version), ("UTC", "17.0-20240709"))
         self.assertIsInstance(welcome.clock_ahead, int)
-        self.assertEqual(client.calls[0][2]["params"], {"db": "mis_src", "login": "mis_api", "password": "hush"})
+        self.assertEqual(
+            client.calls[0][2]["params"], {"db": "mis_src", "login": "mis_api", "password": "hush"}
+        )
 
     def test_refusals_inside_http_200(self):
         self.assertIn("does not accept the login mis_api", self.refused(recorded("v17_login_wrong_password")))
@@ -115,11 +117,17 @@ class TestJsonRpc(BaseCase):
     def test_recorded_people(self):
         reader, _client = self.reader(self.recorded_source)
         page = reader.individuals(after=0, limit=100)
-        self.assertEqual(([record.id for record in page.records], page.bad, page.after), ([8, 9, 10, 11, 12], [], None))
+        self.assertEqual(
+            ([record.id for record in page.records], page.bad, page.after), ([8, 9, 10, 11, 12], [], None)
+        )
         flora = page.records[0]
         self.assertEqual((flora.name, flora.gender, flora.birthdate_exact), ("ABADA, FLORA", "Female", True))
-        self.assertEqual([document.type for document in flora.documents], ["National ID", "Social Security No."])
-        self.assertEqual((flora.accounts[0].bank, flora.accounts[0].bic), ("Coastal Savings Bank", "COSBPHM1XXX"))
+        self.assertEqual(
+            [document.type for document in flora.documents], ["National ID", "Social Security No."]
+        )
+        self.assertEqual(
+            (flora.accounts[0].bank, flora.accounts[0].bic), ("Coastal Savings Bank", "COSBPHM1XXX")
+        )
         self.assertEqual(page.records[1].accounts[0].bic, None)
 
     def test_recorded_groups(self):
@@ -179,7 +187,9 @@ class TestRest(BaseCase):
     def test_recorded_group(self):
         reader, client = self.reader(recorded("v15_group_manila_tz"))
         page = reader.groups()
-        self.assertEqual((page.records[0].kind, len(page.records[0].memberships), page.after), ("Family", 5, None))
+        self.assertEqual(
+            (page.records[0].kind, len(page.records[0].memberships), page.after), ("Family", 5, None)
+        )
         self.assertEqual(client.calls[-1][3], {"include_members_full": "true"})
 
     def test_keys_of_the_17_api_and_its_silence_about_members(self):

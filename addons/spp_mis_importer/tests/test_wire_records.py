@@ -28,9 +28,7 @@ class TestDates(BaseCase):
             "2026-11-21 01:18:06",
         ):
             self.assertEqual(parse_moment(told), moment, told)
-        self.assertEqual(
-            parse_moment("2026-11-21T01:18:06.936380+00:00"), moment.replace(microsecond=936380)
-        )
+        self.assertEqual(parse_moment("2026-11-21T01:18:06.936380+00:00"), moment.replace(microsecond=936380))
 
     def test_naive_moments_are_meant_in_the_zone_of_the_user(self):
         manila = ZoneInfo("Asia/Manila")
@@ -52,7 +50,15 @@ class TestDates(BaseCase):
             self.assertIsNone(parse_moment(told))
 
     def test_what_cannot_be_read(self):
-        for told in ("1989-02-31", "31/02/1989", "No Birthdate!", "0000-00-00", 19890228, [], "2026-11-21T99:00:00"):
+        for told in (
+            "1989-02-31",
+            "31/02/1989",
+            "No Birthdate!",
+            "0000-00-00",
+            19890228,
+            [],
+            "2026-11-21T99:00:00",
+        ):
             with self.assertRaises(ValueError, msg=told):
                 parse_day(told)
         with self.assertRaises(ValueError):
@@ -93,7 +99,9 @@ class TestRecords(BaseCase):
         self.assertEqual((person.documents, person.phones, person.accounts), ((), (), ()))
 
     def test_account_without_a_bank(self):
-        person = parse("individual", {"id": 5, "name": "Z", "bank_ids": [{"bank_name": None, "acc_number": "A1"}]})
+        person = parse(
+            "individual", {"id": 5, "name": "Z", "bank_ids": [{"bank_name": None, "acc_number": "A1"}]}
+        )
         self.assertEqual((person.accounts[0].number, person.accounts[0].bank), ("A1", None))
 
     def test_reasons_name_field_and_value(self):
@@ -120,14 +128,20 @@ class TestRecords(BaseCase):
         self.assertIn("characters that are none", self.bad("individual", name="\ud800"))
 
     def test_one_bad_row_does_not_stop_the_others(self):
-        page = parse_page("individual", [{"id": 1, "name": "A"}, {"id": 2}, "x", None, {"id": 3, "name": "C"}])
+        page = parse_page(
+            "individual", [{"id": 1, "name": "A"}, {"id": 2}, "x", None, {"id": 3, "name": "C"}]
+        )
         self.assertEqual([record.id for record in page.records], [1, 3])
-        self.assertEqual([bad.external_id for bad in page.bad], ["individual:2", "individual:?", "individual:?"])
+        self.assertEqual(
+            [bad.external_id for bad in page.bad], ["individual:2", "individual:?", "individual:?"]
+        )
 
     def test_checksum_is_of_what_is_said(self):
         row = {"id": 5, "name": "Z", "birthdate": "1990-01-01", "write_date": "2026-11-21 01:12:18"}
         checksum = parse("individual", row).checksum()
-        self.assertEqual(parse("individual", {**row, "write_date": "2026-11-22 09:00:00"}).checksum(), checksum)
+        self.assertEqual(
+            parse("individual", {**row, "write_date": "2026-11-22 09:00:00"}).checksum(), checksum
+        )
         self.assertEqual(parse("individual", {**row, "create_date": "x", "age": "36"}).checksum(), checksum)
         self.assertNotEqual(parse("individual", {**row, "birthdate": "1990-01-02"}).checksum(), checksum)
         documents = [{"id_type": "A", "value": "1"}, {"id_type": "B", "value": "2"}]
@@ -144,9 +158,7 @@ class TestRecords(BaseCase):
     def test_recorded_group_in_another_time_zone(self):
         (utc,) = (parse("group", row) for row in sample("v15_group_manila_tz")["body"])
         self.assertEqual(utc.changed_at, datetime(2026, 11, 21, 1, 18, 6, 936380, tzinfo=UTC))
-        (naive,) = (
-            parse("group", row, ZoneInfo("Asia/Manila")) for row in sample("naive_manila")["body"]
-        )
+        (naive,) = (parse("group", row, ZoneInfo("Asia/Manila")) for row in sample("naive_manila")["body"])
         self.assertEqual(naive.changed_at, utc.changed_at.replace(microsecond=0))
         self.assertEqual(naive.checksum(), utc.checksum())
         self.assertEqual(len(utc.memberships), 5)

@@ -95,14 +95,18 @@ class JsonRpcReader(Session):
         return by_partner
 
     def _phones(self, numbers):
-        return self._children("g2p.phone.number", "partner_id", numbers, ["phone_no", "date_collected", "disabled"])
+        return self._children(
+            "g2p.phone.number", "partner_id", numbers, ["phone_no", "date_collected", "disabled"]
+        )
 
     def _accounts(self, numbers):
         by_partner = self._children("res.partner.bank", "partner_id", numbers, ["bank_id", "acc_number"])
         for rows in by_partner.values():
             for row in rows:
                 # Not the label: to that, Odoo appends the BIC.
-                bank = self._catalogue("res.bank", ["name", "bic"]).get(row["bank_id"] and row["bank_id"][0], {})
+                bank = self._catalogue("res.bank", ["name", "bic"]).get(
+                    row["bank_id"] and row["bank_id"][0], {}
+                )
                 row["bank_name"], row["bic"] = bank.get("name"), bank.get("bic")
         return by_partner
 

@@ -119,8 +119,7 @@ def _with_value(rows, *names):
     return [
         row
         for row in rows
-        if not isinstance(row, dict)
-        or any(str(row.get(name) or "").strip() for name in names)
+        if not isinstance(row, dict) or any(str(row.get(name) or "").strip() for name in names)
     ]
 
 
@@ -289,7 +288,9 @@ def _bad(kind, row, reason):
 
 def _reason(error):
     """One pydantic error as a person reads it: “birthdate: “1989-02-31” cannot be read, it is not a date”."""
-    place = ", ".join(str(part + 1 if isinstance(part, int) else part) for part in error["loc"]) or "the record"
+    place = (
+        ", ".join(str(part + 1 if isinstance(part, int) else part) for part in error["loc"]) or "the record"
+    )
     if error["type"] == "missing":
         return f"{place}: it is missing"
     told = error["msg"].removeprefix("Value error, ")

@@ -57,15 +57,21 @@ class RestReader(Session):
             return told
         told = told if isinstance(told, dict) else {}
         # An empty registry, or one of which we may see nothing, is a "bad request" here.
-        if status == 400 and (told.get("errorCode") == NOTHING or told.get("detail") == "ID/Name not present."):
+        if status == 400 and (
+            told.get("errorCode") == NOTHING or told.get("detail") == "ID/Name not present."
+        ):
             return []
         if status in BUSY:
             raise SourceDown(f"The source failed at {path} (HTTP status {status}).")
-        raise SourceError(f"{path} was answered in a way that the registry API does not (HTTP status {status}).")
+        raise SourceError(
+            f"{path} was answered in a way that the registry API does not (HTTP status {status})."
+        )
 
     def _count(self, is_group):
         try:
-            return self.call("res.partner", "search_count", [[["is_registrant", "=", True], ["is_group", "=", is_group]]])
+            return self.call(
+                "res.partner", "search_count", [[["is_registrant", "=", True], ["is_group", "=", is_group]]]
+            )
         except SourceError:
             return None
 
@@ -73,7 +79,11 @@ class RestReader(Session):
         """The number of some person; 0, which nobody has, where we may not ask."""
         try:
             found = self.call(
-                "res.partner", "search", [[["is_registrant", "=", True], ["is_group", "=", False]]], limit=1, order="id"
+                "res.partner",
+                "search",
+                [[["is_registrant", "=", True], ["is_group", "=", False]]],
+                limit=1,
+                order="id",
             )
         except SourceError:
             return 0

@@ -69,7 +69,9 @@ class Session:
         """Log in and return what the server said (Welcome)."""
         login = self._login
         credentials = {"db": login.database, "login": login.login, "password": login.password}
-        if login.login_path.rstrip("/").endswith("/session/auth/login"):  # base_rest_auth_user_service: no envelope
+        if login.login_path.rstrip("/").endswith(
+            "/session/auth/login"
+        ):  # base_rest_auth_user_service: no envelope
             body = credentials
         else:
             body = {"jsonrpc": "2.0", "method": "call", "id": 1, "params": credentials}
@@ -79,7 +81,9 @@ class Session:
             raise login_error(told["error"], login)
         result = told.get("result", told) if isinstance(told, dict) else None
         if not isinstance(result, dict) or "uid" not in result:
-            raise SourceError(f"The login at {login.login_path} was answered in a way that Odoo does not. Check the path.")
+            raise SourceError(
+                f"The login at {login.login_path} was answered in a way that Odoo does not. Check the path."
+            )
         if not result["uid"]:
             raise SourceError(
                 f"The login {login.login} has two-factor authentication, which an importer cannot answer. "
@@ -107,7 +111,9 @@ class Session:
         return self._again(self._call, f"/web/dataset/call_kw/{model}/{method}", params)
 
     def _call(self, path, params):
-        answer = self._client.request("POST", path, json={"jsonrpc": "2.0", "method": "call", "params": params})
+        answer = self._client.request(
+            "POST", path, json={"jsonrpc": "2.0", "method": "call", "params": params}
+        )
         told = read_json(answer, path)
         if not isinstance(told, dict) or ("result" not in told and not told.get("error")):
             raise SourceError(f"{path} was answered in a way that Odoo does not.")
@@ -121,7 +127,9 @@ class Session:
 
     def _get(self, path, params):
         answer = self._client.request("GET", path, params=params)
-        if answer.status == 401 or (answer.status in (302, 303) and "login" in str(answer.headers.get("Location", ""))):
+        if answer.status == 401 or (
+            answer.status in (302, 303) and "login" in str(answer.headers.get("Location", ""))
+        ):
             raise SessionExpired()
         return answer.status, read_json(answer, path)
 
@@ -135,25 +143,31 @@ class Session:
 
 def read_json(answer, place):
     """The JSON values of an answer, or an error that says what came instead."""
-    text = answer.text.strip()
     try:
-        return json.loads(text)
+        return json.loads(answer.text)
     except (ValueError, RecursionError):
-        pass
-    if answer.status in BUSY:
-        raise SourceDown(f"The source is out of order: HTTP status {answer.status} at {place}.")
-    if 300 <= answer.status < 400:
-        raise SourceError(f"The source sends us elsewhere (HTTP status {answer.status}) at {place}. Check the address.")
-    if answer.status == 404:
-        raise SourceError(f"The source has nothing at {place} (HTTP status 404). Check the address and the path.")
-    if text.startswith("<") or "html" in str(answer.headers.get("Content-Type", "")):
-        raise SourceError(
-            f"A web page came from {place} instead of data (HTTP status {answer.status}). "
+        raise _no_json(answer.status, answer.text.strip(), answer.headers, place) from None
+
+
+def _no_json(status, text, headers, place):
+    if status in BUSY:
+        return SourceDown(f"The source is out of order: HTTP status {status} at {place}.")
+    if 300 <= status < 400:
+        return SourceError(
+            f"The source sends us elsewhere (HTTP status {status}) at {place}. Check the address."
+        )
+    if status == 404:
+        return SourceError(
+            f"The source has nothing at {place} (HTTP status 404). Check the address and the path."
+        )
+    if text.startswith("<") or "html" in str(headers.get("Content-Type", "")):
+        return SourceError(
+            f"A web page came from {place} instead of data (HTTP status {status}). "
             "Check the address and the path; it may also be the page of a proxy or of a server under maintenance."
         )
     if not text:
-        raise SourceError(f"An empty answer came from {place} (HTTP status {answer.status}).")
-    raise SourceDown(f"What came from {place} is not JSON, or was cut off (HTTP status {answer.status}).")
+        return SourceError(f"An empty answer came from {place} (HTTP status {status}).")
+    return SourceDown(f"What came from {place} is not JSON, or was cut off (HTTP status {status}).")
 
 
 def _name_and_message(error):
@@ -179,9 +193,13 @@ def call_error(error, model):
     if name.endswith("SessionExpiredException"):
         return SessionExpired()
     if name.endswith(("AccessError", "AccessDenied")):
-        return SourceError(f"Our login at the source may not read {model}. Ask its administrator for read rights.")
+        return SourceError(
+            f"Our login at the source may not read {model}. Ask its administrator for read rights."
+        )
     if name.endswith("KeyError"):
-        return SourceError(f"The source does not know {model}: it has no OpenG2P registry, or another version of it.")
+        return SourceError(
+            f"The source does not know {model}: it has no OpenG2P registry, or another version of it."
+        )
     if name.endswith("OperationalError"):
         return SourceDown("The source could not reach its own database.")
     return SourceError(f"The source failed when it was asked for {model} ({name or 'no reason given'}).")
