@@ -12,7 +12,6 @@ class SparChange(models.Model):
 
         A job, because it is stored together with the change: a worker that dies in between forgets neither.
         """
-        super()._states_changed()
         payments = self.env["spp.payment"].sudo()  # whose payments these are is not for the caller to see
         payments.flush_model(["state", "payee_id", "cycle_id"])
         self.env.cr.execute(
@@ -28,3 +27,4 @@ class SparChange(models.Model):
             payments.with_delay(
                 identity_key=f"spar-recheck-{cycle_id}", description=_("Recheck payments held for SPAR")
             )._job_recheck_after_spar(cycle_id)
+        return super()._states_changed()

@@ -28,7 +28,7 @@ class PaymentAccount(models.Model):
         compute_sudo=True,
         help="What became of this account at SPAR, as this system last saw it.",
     )
-    spar_reason = fields.Char(string="SPAR says", compute="_compute_spar_state", compute_sudo=True)
+    spar_reason = fields.Char(string="SPAR: reason", compute="_compute_spar_state", compute_sudo=True)
     spar_id = fields.Char(
         string="SPAR ID",
         compute="_compute_spar_state",
@@ -54,6 +54,10 @@ class PaymentAccount(models.Model):
         found = {row[0]: row[1:] for row in self.env.cr.fetchall()}
         for account in self:
             state, reason, spar_id = found.get(account._origin.id, ("none", False, False))
+            if state == "no_id":
+                reason = _(
+                    "The document that makes the ID is missing, or holds characters SPAR cannot carry."
+                )
             account.spar_state, account.spar_reason, account.spar_id = state, reason, spar_id
 
     def _search_spar_state(self, operator, value):

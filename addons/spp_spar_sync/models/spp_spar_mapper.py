@@ -97,16 +97,23 @@ class SparMapper(models.Model):
         help="The longest time the mapper may take to carry out a request. After an answer is lost, nothing is "
         "written for that ID until it is over; after a fault the first retry waits as long.",
     )
-    change_ids = fields.One2many(comodel_name="spp.spar.change", inverse_name="mapper_id")
+    waiting_count = fields.Integer(string="Waiting", compute="_compute_counts")
+    attention_count = fields.Integer(string="Need a person", compute="_compute_counts")
 
     _sql_constraints = [
         ("settle_seconds_positive", "CHECK (settle_seconds > 0)", "The wait must be longer than 0 seconds."),
         (
             "one_per_company",
-            "EXCLUDE (company_id WITH =) WHERE (active)",
+            "EXCLUDE USING btree (company_id WITH =) WHERE (active)",
             "A company has one active SPAR mapper: an account can be kept in step with one only.",
         ),
     ]
+
+    def _compute_counts(self):
+        for mapper in self:
+            counts = mapper.status()
+            mapper.waiting_count = counts["pending"] + counts["sending"] + counts["retry"]
+            mapper.attention_count = counts["conflict"] + counts["failed"]
 
     @api.constrains("id_template", *FA_FIELDS.values())
     def _check_templates(self):
