@@ -63,7 +63,8 @@ class _Checker:
         node = self.any(tree)
         if isinstance(node, _Items):
             raise RuleError(
-                f"“{node.collection.name}” is a list; use it with .size(), .exists(…) or .all(…).", tree.position
+                f"“{node.collection.name}” is a list; use it with .size(), .exists(…) or .all(…).",
+                tree.position,
             )
         if node.type is Type.DATE:
             raise RuleError("A date can only be used inside has(…) so far.", tree.position)
@@ -72,7 +73,9 @@ class _Checker:
     def any(self, tree):
         match tree:
             case syntax.Constant(kind="null"):
-                raise RuleError("“null” can only be compared with a field: individual.income == null.", tree.position)
+                raise RuleError(
+                    "“null” can only be compared with a field: individual.income == null.", tree.position
+                )
             case syntax.Constant():
                 return ir.Literal(Type(tree.kind), tree.value)
             case syntax.Name():
@@ -97,15 +100,15 @@ class _Checker:
     def _unknown_name(self, tree):
         if tree.name in self.schema.record_types:
             return RuleError(
-                f"This rule is about one {self.target}: there is no “{tree.name}” here.", tree.position, self.target
+                f"This rule is about one {self.target}: there is no “{tree.name}” here.",
+                tree.position,
+                self.target,
             )
         record_type = self.schema.record_types[self.target]
         if record_type.field(tree.name) or record_type.collection(tree.name):
             return RuleError(f"“{tree.name}” needs its record.", tree.position, f"{self.target}.{tree.name}")
         if tree.name in self.variables:
-            return RuleError(
-                f"“{tree.name}” is a variable.", tree.position, f"variables.{tree.name}"
-            )
+            return RuleError(f"“{tree.name}” is a variable.", tree.position, f"variables.{tree.name}")
         names = (*self.scope, "variables")
         return RuleError(f"“{tree.name}” is not known.", tree.position, closest(tree.name, names))
 
@@ -149,7 +152,9 @@ class _Checker:
         if handler:
             return handler(tree)
         if tree.function in _KNOWN_FUNCTIONS:
-            usage = f"{tree.function}(…)" if tree.operand is not None else f"group.members.{tree.function}(m, …)"
+            usage = (
+                f"{tree.function}(…)" if tree.operand is not None else f"group.members.{tree.function}(m, …)"
+            )
             raise RuleError(f"“{tree.function}” is written differently: {usage}.", tree.position)
         if tree.function in _LATER_FUNCTIONS:
             raise RuleError(f"The function “{tree.function}” is not supported yet.", tree.position)
@@ -210,7 +215,9 @@ class _Checker:
         if not isinstance(name, syntax.Name):
             raise RuleError(f"A name for each item is expected here: {usage}.", name.position)
         if name.name in (*self.schema.record_types, "variables"):
-            raise RuleError(f"“{name.name}” already has a meaning; use another name, such as m.", name.position)
+            raise RuleError(
+                f"“{name.name}” already has a meaning; use another name, such as m.", name.position
+            )
         if len(self.scope) > 1:
             raise RuleError("A list inside a list is not supported yet.", tree.position)
         variable = items.variable or name.name
@@ -276,13 +283,17 @@ class _Checker:
             if not (isinstance(operand, syntax.Constant) and operand.kind == "null")
         ]
         if len(fields) != 1 or not isinstance(fields[0], ir.FieldOf) or tree.operator not in ("==", "!="):
-            raise RuleError("“null” can only be compared with a field: individual.income == null.", tree.position)
+            raise RuleError(
+                "“null” can only be compared with a field: individual.income == null.", tree.position
+            )
         known = self._known(fields[0])
         return known if tree.operator == "!=" else ir.negate(known)
 
     def _bool_comparison(self, tree, left, right):
         if left.type is not right.type:
-            raise RuleError(f"{left.type.words} cannot be compared with {right.type.words}.".capitalize(), tree.position)
+            raise RuleError(
+                f"{left.type.words} cannot be compared with {right.type.words}.".capitalize(), tree.position
+            )
         if isinstance(left, ir.Literal):
             left, right = right, left
         if not isinstance(right, ir.Literal) or tree.operator not in ("==", "!="):
@@ -293,7 +304,9 @@ class _Checker:
         if left.type is right.type:
             return
         if not (left.type.numeric and right.type.numeric):
-            raise RuleError(f"{left.type.words} cannot be compared with {right.type.words}.".capitalize(), tree.position)
+            raise RuleError(
+                f"{left.type.words} cannot be compared with {right.type.words}.".capitalize(), tree.position
+            )
         whole = left if left.type is Type.INT else right
         if not ranges.exact_as_double(whole):
             raise RuleError(

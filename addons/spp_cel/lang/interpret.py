@@ -66,7 +66,8 @@ class Records:
 
     def tally(self, node):
         answers = [
-            True if node.predicate is None else value(node.predicate, inside) for _item, inside in self.items(node)
+            True if node.predicate is None else value(node.predicate, inside)
+            for _item, inside in self.items(node)
         ]
         certain = answers.count(True)
         return Tally(certain, certain + answers.count(None), len(answers))

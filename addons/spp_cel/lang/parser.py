@@ -126,9 +126,7 @@ class _Walker:
 
     def _member_dot(self, tree, position, depth):
         operand, field = tree.children
-        return syntax.Select(
-            self.walk(operand, depth + 1), str(field), Position(field.line, field.column)
-        )
+        return syntax.Select(self.walk(operand, depth + 1), str(field), Position(field.line, field.column))
 
     def _member_dot_arg(self, tree, position, depth):
         operand, function, *arguments = tree.children

@@ -27,7 +27,9 @@ class Rule:
     @property
     def variables(self):
         """Names of the variables that the rule reads, in the order of the text."""
-        return [part.name for part in ir.facts(self.node, self.target).values() if isinstance(part, ir.Variable)]
+        return [
+            part.name for part in ir.facts(self.node, self.target).values() if isinstance(part, ir.Variable)
+        ]
 
     def to_sql(self, population_sql, population_params, as_of, variables=None):
         """(sql, params) that selects id, outcome and facts (jsonb) for every id of the population.

@@ -68,9 +68,7 @@ def matching(node, schema, target, population, as_of, constants):
     """SELECT the ids of `population` for which `node` is true."""
     compiler = _Compiler(schema, target, as_of, constants, exists=True)
     condition = compiler.true(node)
-    return Sql(
-        f"WITH {POPULATION} AS (%s) SELECT r.id %s WHERE %s", population, compiler.source(), condition
-    )
+    return Sql(f"WITH {POPULATION} AS (%s) SELECT r.id %s WHERE %s", population, compiler.source(), condition)
 
 
 def records(record_type, population):
@@ -114,7 +112,9 @@ class _Row:
     def columns(self, record_type):
         title = record_type.title.format(r=self.alias)
         stored = [known for known in record_type.fields if not known.age_of]
-        return ", ".join([f"{title} AS display_name", *(f"{self.column(known)} AS {known.name}" for known in stored)])
+        return ", ".join(
+            [f"{title} AS display_name", *(f"{self.column(known)} AS {known.name}" for known in stored)]
+        )
 
     def joins(self):
         return " ".join(self._joins.values())
@@ -326,14 +326,16 @@ class _Compiler:
         """The LEFT JOIN that counts. Conditions are columns first: an aggregate over columns of an
         outer query only would belong to that query."""
         collection = members.collection
-        columns = [Sql("link.{0} AS id".format(collection.owner))]
+        columns = [Sql(f"link.{collection.owner} AS id")]
         totals = ["count(*) AS n"]
         for number, (_key, certain, possible) in enumerate(members.pairs):
             for name, condition in (("certain", certain), ("possible", possible)):
                 columns.append(Sql(f"%s AS {name}{number}", condition))
                 totals.append(f"count(*) FILTER (WHERE {name}{number}) AS {name}{number}")
         owner = members.owner
-        outer = f" JOIN {owner.table} owner ON owner.id = {POPULATION}.id {owner.joins()}" if owner.used else ""
+        outer = (
+            f" JOIN {owner.table} owner ON owner.id = {POPULATION}.id {owner.joins()}" if owner.used else ""
+        )
         return Sql(
             f"LEFT JOIN (SELECT id, {', '.join(totals)} FROM (SELECT %s FROM %s"
             f" JOIN {POPULATION} ON {POPULATION}.id = link.{collection.owner}{outer}"
@@ -399,7 +401,8 @@ class _Compiler:
     def facts(self, node):
         """A jsonb object with everything the rule looks at."""
         pairs = [
-            Sql("CAST(%s AS text), %s", key, self._fact(part)) for key, part in ir.facts(node, self.target).items()
+            Sql("CAST(%s AS text), %s", key, self._fact(part))
+            for key, part in ir.facts(node, self.target).items()
         ]
         calls = [
             Sql("jsonb_build_object(%s)", Sql.join(", ", pairs[start : start + _PAIRS_PER_CALL]))

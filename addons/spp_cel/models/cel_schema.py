@@ -63,7 +63,13 @@ class CelSchema(models.AbstractModel):
             live=_live,
             live_columns=("start", "ended"),
             fields=(
-                Field("is_head", Type.BOOL, "COALESCE({link}.is_head, FALSE)", "Head of the group", nullable=False),
+                Field(
+                    "is_head",
+                    Type.BOOL,
+                    "COALESCE({link}.is_head, FALSE)",
+                    "Head of the group",
+                    nullable=False,
+                ),
             ),
             label="members",
         )

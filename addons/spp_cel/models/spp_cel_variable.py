@@ -25,7 +25,10 @@ class SppCelVariable(models.Model):
         required=True, default="global", readonly=True, help="Where the value holds; “global” is everywhere."
     )
     kind = fields.Selection(
-        selection=[("constant", "Constant")], required=True, default="constant", help="Where the value comes from."
+        selection=[("constant", "Constant")],
+        required=True,
+        default="constant",
+        help="Where the value comes from.",
     )
     value_type = fields.Selection(
         selection=[
@@ -54,7 +57,10 @@ class SppCelVariable(models.Model):
         for variable in self:
             if not _NAME.match(variable.name) or variable.name in _WORDS_OF_CEL:
                 raise ValidationError(
-                    _("“%s” cannot be the name of a variable: use small letters, digits and _.", variable.name)
+                    _(
+                        "“%s” cannot be the name of a variable: use small letters, digits and _.",
+                        variable.name,
+                    )
                 )
 
     @api.constrains("value", "value_type")

@@ -25,7 +25,7 @@ class SppRule(models.Model):
         comodel_name="spp.rule.version", inverse_name="rule_id", string="Versions", copy=False
     )
     published_version_id = fields.Many2one(
-        comodel_name="spp.rule.version", compute="_compute_state", store=True, string="Published Version"
+        comodel_name="spp.rule.version", compute="_compute_state", store=True
     )
     draft_version_id = fields.Many2one(comodel_name="spp.rule.version", compute="_compute_draft_version_id")
     state = fields.Selection(
@@ -47,7 +47,11 @@ class SppRule(models.Model):
         help="The date at which ages and memberships are taken when the rule is checked.",
     )
     check_version_id = fields.Many2one(
-        comodel_name="spp.rule.version", string="Checked Version", readonly=True, copy=False, ondelete="set null"
+        comodel_name="spp.rule.version",
+        string="Checked Version",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
     )
     check_date = fields.Date(string="Checked as of", readonly=True, copy=False)
     check_eligible = fields.Integer(string="Eligible", readonly=True, copy=False)
@@ -60,7 +64,9 @@ class SppRule(models.Model):
     def _compute_state(self):
         for rule in self:
             states = rule.version_ids.mapped("state")
-            rule.published_version_id = rule.version_ids.filtered(lambda version: version.state == "published")
+            rule.published_version_id = rule.version_ids.filtered(
+                lambda version: version.state == "published"
+            )
             if rule.published_version_id:
                 rule.state = "published"
             else:
@@ -96,7 +102,9 @@ class SppRule(models.Model):
             except RuleError as error:
                 rule.problem = f"{error}\n\n{error.pointer(rule.expression)}"
 
-    @api.depends("check_version_id", "check_eligible", "check_not_eligible", "check_undetermined", "expression")
+    @api.depends(
+        "check_version_id", "check_eligible", "check_not_eligible", "check_undetermined", "expression"
+    )
     def _compute_check_current(self):
         for rule in self:
             checked = rule.check_version_id
@@ -119,7 +127,9 @@ class SppRule(models.Model):
         if "target" in vals:
             changed = self.filtered(lambda rule: rule.target != vals["target"])
             if changed.version_ids.filtered(lambda version: version.state != "draft"):
-                raise UserError(_("A version of this rule was published: who it is about cannot change any more."))
+                raise UserError(
+                    _("A version of this rule was published: who it is about cannot change any more.")
+                )
         return super().write(vals)
 
     @api.ondelete(at_uninstall=False)

@@ -11,8 +11,9 @@ from ..lang import Constant, RuleError, Type
 _SAMPLE = 200
 _TIMEOUT_SECONDS = 600
 
-# Only the methods below change these, whoever asks.
+# Only publishing and retiring change these, whoever asks: an object cannot come in over RPC.
 _PROTECTED = {"rule_id", "number", "state", "published_at", "published_by_id", "variables_snapshot"}
+_OWN_METHOD = object()
 
 
 class SppRuleVersion(models.Model):
@@ -39,7 +40,11 @@ class SppRuleVersion(models.Model):
     )
 
     _sql_constraints = [
-        ("rule_number_unique", "UNIQUE (rule_id, number)", "This rule already has a version with that number."),
+        (
+            "rule_number_unique",
+            "UNIQUE (rule_id, number)",
+            "This rule already has a version with that number.",
+        ),
     ]
 
     def init(self):
@@ -51,7 +56,9 @@ class SppRuleVersion(models.Model):
     @api.depends("rule_id.name", "number")
     def _compute_display_name(self):
         for version in self:
-            version.display_name = _("%(rule)s, version %(number)s", rule=version.rule_id.name, number=version.number)
+            version.display_name = _(
+                "%(rule)s, version %(number)s", rule=version.rule_id.name, number=version.number
+            )
 
     @api.constrains("expression")
     def _check_expression(self):
@@ -59,7 +66,8 @@ class SppRuleVersion(models.Model):
             try:
                 version._compile()
             except RuleError as error:
-                raise ValidationError(f"{error}\n\n{error.pointer(version.expression or '')}") from None
+                place = error.pointer(version.expression or "")
+                raise ValidationError(_("%(error)s\n\n%(place)s", error=error, place=place)) from None
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -82,10 +90,12 @@ class SppRuleVersion(models.Model):
         return super().create(prepared)
 
     def write(self, vals):
-        if _PROTECTED.intersection(vals):
+        if _PROTECTED.intersection(vals) and self.env.context.get("spp_cel_from") is not _OWN_METHOD:
             raise UserError(_("This is set by publishing or retiring a version, not by hand."))
         if "expression" in vals and self.filtered(lambda version: version.state != "draft"):
-            raise UserError(_("A published version never changes. Change the rule: it gets a new draft version."))
+            raise UserError(
+                _("A published version never changes. Change the rule: it gets a new draft version.")
+            )
         return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
@@ -136,11 +146,13 @@ class SppRuleVersion(models.Model):
         if self.state != "published":
             raise UserError(_("Only a published version can be retired."))
         self._set_protected({"state": "retired"})
-        self.env["spp.audit.entry"]._log("Rule retired", self, old={"state": "published"}, new={"state": "retired"})
+        self.env["spp.audit.entry"]._log(
+            "Rule retired", self, old={"state": "published"}, new={"state": "retired"}
+        )
         return True
 
     def _set_protected(self, vals):
-        super().write(vals)
+        self.with_context(spp_cel_from=_OWN_METHOD).write(vals)
         self.flush_recordset()
 
     def _constants(self):
@@ -149,7 +161,8 @@ class SppRuleVersion(models.Model):
         if self.state == "draft":
             return self.env["spp.cel.variable"]._constants()
         return {
-            name: Constant(Type(kept["type"]), kept["value"]) for name, kept in (self.variables_snapshot or {}).items()
+            name: Constant(Type(kept["type"]), kept["value"])
+            for name, kept in (self.variables_snapshot or {}).items()
         }
 
     def _compile(self):
@@ -237,7 +250,9 @@ class SppRuleVersion(models.Model):
         schema = self.env["spp.cel.schema"]
         # sudo: a safeguard over the whole registry; only the name of a faulty record gets out
         population = schema.sudo()._population(self.target)
-        self.env.cr.execute(SQL("SELECT id FROM (%s) AS all_ids ORDER BY random() LIMIT %s", population, _SAMPLE))
+        self.env.cr.execute(
+            SQL("SELECT id FROM (%s) AS all_ids ORDER BY random() LIMIT %s", population, _SAMPLE)
+        )
         partners = self.env["res.partner"].sudo().browse([row[0] for row in self.env.cr.fetchall()])
         rule, constants = self._ready()
         ids = SQL("SELECT unnest(CAST(%s AS integer[])) AS id", partners.ids)

@@ -24,7 +24,9 @@ class TestAccess(HttpCase):
         super().setUpClass()
         for role in ROLES:
             new_test_user(cls.env, f"cel_{role}", f"spp_base.group_{role}", password=f"cel_{role}_password")
-        cls.outsider = new_test_user(cls.env, "cel_outsider", "base.group_user", password="cel_outsider_password")
+        cls.outsider = new_test_user(
+            cls.env, "cel_outsider", "base.group_user", password="cel_outsider_password"
+        )
         cls.rule = cls.env["spp.rule"].create({"name": "Seen", "target": "group", "expression": "true"})
         cls.rule.action_publish()
 
@@ -72,7 +74,11 @@ class TestAccess(HttpCase):
 
     def test_a_program_manager_goes_all_the_way(self):
         call = lambda *args, **kwargs: self.call("program_manager", *args, **kwargs)  # noqa: E731
-        rule = call("spp.rule", "create", {"name": "Mine", "target": "group", "expression": "group.members.size() > 0"})
+        rule = call(
+            "spp.rule",
+            "create",
+            {"name": "Mine", "target": "group", "expression": "group.members.size() > 0"},
+        )
         self.assertIs(call("spp.rule", "action_check", [rule]), True)
         self.assertIs(call("spp.rule", "action_publish", [rule]), True)
         (found,) = call("spp.rule", "read", [rule], ["state", "check_eligible"])
@@ -86,6 +92,9 @@ class TestAccess(HttpCase):
     def test_a_refused_expression_comes_back_as_a_clear_fault(self):
         with self.assertRaises(xmlrpc.client.Fault) as caught:
             self.call(
-                "program_manager", "spp.rule", "create", {"name": "X", "target": "group", "expression": "group.incom > 1"}
+                "program_manager",
+                "spp.rule",
+                "create",
+                {"name": "X", "target": "group", "expression": "group.incom > 1"},
             )
         self.assertIn("Line 1, column 7", caught.exception.faultString)

@@ -20,7 +20,9 @@ VARIABLES = {
     "word": Constant(Type.STRING, "female"),
     "flag": Constant(Type.BOOL, False),
 }
-DATES = st.sampled_from([AS_OF, datetime.date(2023, 2, 28), datetime.date(2024, 3, 1), datetime.date(2025, 6, 30)])
+DATES = st.sampled_from(
+    [AS_OF, datetime.date(2023, 2, 28), datetime.date(2024, 3, 1), datetime.date(2025, 6, 30)]
+)
 COMPARISON = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
 YEARS = st.sampled_from(["0", "4", "5", "20", "59", "60", "variables.whole", "-1", "124", "3000", "4.5"])
 AMOUNT = st.sampled_from(["0", "100", "99.99", "variables.decimal", "1.0e15", "-5.0", "3"])
@@ -34,10 +36,14 @@ def over(record, extra=()):
         st.builds("{} {} {}".format, decimal, COMPARISON, AMOUNT | decimal),
         st.builds("{} {} {}".format, AMOUNT, COMPARISON, decimal),
         st.builds("{} in [{}, {}]".format, decimal, AMOUNT, AMOUNT),
-        st.sampled_from(["true", "false", "variables.flag", f"{record}.income != null", f"has({record}.income)"]),
+        st.sampled_from(
+            ["true", "false", "variables.flag", f"{record}.income != null", f"has({record}.income)"]
+        ),
     ]
     if record == "group":
-        leaves.append(st.sampled_from([r"group.kind == 'test\'kind'", "group.kind < 'z'", "size(group.kind) == 9"]))
+        leaves.append(
+            st.sampled_from([r"group.kind == 'test\'kind'", "group.kind < 'z'", "size(group.kind) == 9"])
+        )
     else:
         age = st.sampled_from([f"{record}.age", f"({record}.age * 2)", f"-{record}.age"])
         leaves += [
@@ -53,8 +59,10 @@ def over(record, extra=()):
 def joined(leaf):
     return st.recursive(
         leaf,
-        lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["&&", "||"]), inner)
-        | st.builds("!({})".format, inner),
+        lambda inner: (
+            st.builds("({} {} {})".format, inner, st.sampled_from(["&&", "||"]), inner)
+            | st.builds("!({})".format, inner)
+        ),
         max_leaves=4,
     )
 
@@ -64,7 +72,9 @@ ITEMS = st.builds("group.members.filter(m, {})".format, ITEM) | st.just("group.m
 COUNT = st.builds("{}.size()".format, ITEMS)
 GROUP = joined(
     over("group")
-    | st.builds("{} {} {}".format, COUNT, COMPARISON, st.sampled_from(["0", "1", "2", "3", "1.5", "variables.whole"]))
+    | st.builds(
+        "{} {} {}".format, COUNT, COMPARISON, st.sampled_from(["0", "1", "2", "3", "1.5", "variables.whole"])
+    )
     | st.builds("{} {} {}".format, st.sampled_from(["0", "1", "2", "group.income"]), COMPARISON, COUNT)
     | st.builds("{} {} {}".format, COUNT, COMPARISON, COUNT)
     | st.builds("{} * 2 - {} {} 1".format, COUNT, COUNT, COMPARISON)
@@ -134,4 +144,6 @@ class TestAgreement(RuleCase):
             "group.vulnerability_score > 3 && group.income < 100.0",
         ):
             found = self.outcomes(self.rule(text).draft_version_id, self.groups)
-            self.assertEqual({"eligible", "not_eligible", "undetermined"}, {outcome for outcome, _ in found.values()})
+            self.assertEqual(
+                {"eligible", "not_eligible", "undetermined"}, {outcome for outcome, _ in found.values()}
+            )

@@ -58,7 +58,12 @@ class TestLangCheck(BaseCase):
         self.refuse("group.members.filter('m', true).size() > 1", "group", 22, "A name for each item")
         self.refuse("group.members.filter(group, true).size() > 1", "group", 22, "already has a meaning")
         self.refuse("group.income.filter(m, true).size() > 1", "group", 14, "needs a list before it")
-        self.refuse("group.members.exists(m, group.members.exists(n, n.age > m.age))", "group", 39, "list inside a list")
+        self.refuse(
+            "group.members.exists(m, group.members.exists(n, n.age > m.age))",
+            "group",
+            39,
+            "list inside a list",
+        )
         self.refuse("group.members.exists(m, true) && m.age > 3", "group", 34, "“m” is not known")
         self.refuse("has(group)", "group", 5, "asks about a field")
         self.refuse("group.has(group.income)", "group", 7, "written differently")

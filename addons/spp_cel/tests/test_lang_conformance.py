@@ -17,7 +17,9 @@ from .lang_registry import AS_OF, SCHEMA
 SUITES = pathlib.Path(__file__).resolve().parents[4] / "shared" / "testdata" / "cel-spec"
 NAMES = ("basic", "comparisons", "logic", "integer_math", "fp_math", "string", "parse")
 
-_TOKEN = re.compile(r"""\s+|\#[^\n]*|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<word>[^\s{}:\[\],"'#]+)|(?P<sign>[{}:\[\],])""")
+_TOKEN = re.compile(
+    r"""\s+|\#[^\n]*|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<word>[^\s{}:\[\],"'#]+)|(?P<sign>[{}:\[\],])"""
+)
 
 
 def read_textproto(text):
@@ -60,7 +62,9 @@ def read_textproto(text):
     return message()
 
 
-_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[xX]([0-9a-fA-F]{2})|([0-7]{3})|(.))", re.DOTALL)
+_ESCAPE = re.compile(
+    rb"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[xX]([0-9a-fA-F]{2})|([0-7]{3})|(.))", re.DOTALL
+)
 
 
 def _unquote(token):
@@ -72,7 +76,15 @@ def _unquote(token):
             return chr(int(short or long, 16)).encode(errors="replace")
         if hexadecimal or octal:
             return bytes([int(hexadecimal, 16) if hexadecimal else int(octal, 8)])
-        return {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}.get(plain, plain)
+        return {
+            b"a": b"\a",
+            b"b": b"\b",
+            b"f": b"\f",
+            b"n": b"\n",
+            b"r": b"\r",
+            b"t": b"\t",
+            b"v": b"\v",
+        }.get(plain, plain)
 
     return _ESCAPE.sub(character, token[1:-1].encode()).decode(errors="replace")
 

@@ -157,10 +157,16 @@ class TestLangInterpret(BaseCase):
     def test_variables_are_checked_where_they_enter(self):
         rule = compile_rule("individual.age >= variables.retirement_age", SCHEMA, "individual", VARIABLES)
         self.assertEqual(rule.variables, ["retirement_age"])
-        for wrong in ({}, {"retirement_age": Constant(Type.STRING, "60")}, {"retirement_age": Constant(Type.INT, 2**60)}):
+        for wrong in (
+            {},
+            {"retirement_age": Constant(Type.STRING, "60")},
+            {"retirement_age": Constant(Type.INT, 2**60)},
+        ):
             with self.assertRaises(ValueError):
                 rule.evaluate(born(70), AS_OF, wrong)
-        self.assertEqual(rule.evaluate(born(61), AS_OF, {"retirement_age": Constant(Type.INT, 62)}).outcome, NO)
+        self.assertEqual(
+            rule.evaluate(born(61), AS_OF, {"retirement_age": Constant(Type.INT, 62)}).outcome, NO
+        )
 
     def test_facts_are_what_the_rule_looked_at(self):
         result = self.result(
@@ -182,7 +188,9 @@ class TestLangInterpret(BaseCase):
 
     def test_missing_names_the_data_and_the_person(self):
         family = household(
-            born(None, display_name="ABADA, ANA"), born(2, display_name="ABADA, LEO"), display_name="ABADA household"
+            born(None, display_name="ABADA, ANA"),
+            born(2, display_name="ABADA, LEO"),
+            display_name="ABADA household",
         )
         result = self.result("group.members.filter(m, m.age < 5).size() >= 2 && group.income < 10.0", family)
         self.assertEqual(result.missing, ["birthdate of ABADA, ANA", "income of ABADA household"])

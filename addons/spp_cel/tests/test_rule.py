@@ -19,7 +19,9 @@ class TestRule(RuleCase):
     def test_a_mistake_is_refused_when_saved_with_its_place(self):
         with self.assertRaises(ValidationError) as caught:
             self.rule("group.members.filter(m, m.agee < 5).size() >= 1")
-        self.assertIn("Line 1, column 27: “m” has no field “agee”. Did you mean “age”?", str(caught.exception))
+        self.assertIn(
+            "Line 1, column 27: “m” has no field “agee”. Did you mean “age”?", str(caught.exception)
+        )
         self.assertIn("\n" + " " * 26 + "^", str(caught.exception))
 
     def test_a_mistake_shows_while_typing(self):
@@ -54,7 +56,9 @@ class TestRule(RuleCase):
         with self.assertRaises(UserError):
             rule.target = "individual"
         with self.assertRaises(UserError):
-            self.as_manager["spp.rule.version"].create({"rule_id": rule.id, "expression": "true", "state": "published"})
+            self.as_manager["spp.rule.version"].create(
+                {"rule_id": rule.id, "expression": "true", "state": "published"}
+            )
         with self.assertRaises(UserError):
             version.action_publish()
 
@@ -76,7 +80,9 @@ class TestRule(RuleCase):
         entries = self.env["spp.audit.entry"].search(
             [("res_model", "=", "spp.rule.version"), ("res_id", "in", (first | second).ids)]
         )
-        self.assertEqual(sorted(entries.mapped("action")), ["Rule published", "Rule published", "Rule retired"])
+        self.assertEqual(
+            sorted(entries.mapped("action")), ["Rule published", "Rule published", "Rule retired"]
+        )
 
     def test_the_database_allows_one_published_version(self):
         rule = self.rule(CHILD)
@@ -84,7 +90,9 @@ class TestRule(RuleCase):
         rule.expression = "true"
         self.env.flush_all()
         with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
-            self.env.cr.execute("UPDATE spp_rule_version SET state = 'published' WHERE rule_id = %s", [rule.id])
+            self.env.cr.execute(
+                "UPDATE spp_rule_version SET state = 'published' WHERE rule_id = %s", [rule.id]
+            )
 
     def test_copying_a_rule_copies_its_condition_as_a_draft(self):
         rule = self.rule(CHILD)
@@ -117,7 +125,12 @@ class TestRule(RuleCase):
 
     def test_variables_have_names_and_values_that_fit(self):
         variable = self.as_manager["spp.cel.variable"]
-        good = [("a", "int", "7", 7), ("b", "double", "7", 7.0), ("c", "string", "x y", "x y"), ("d", "bool", "True", True)]
+        good = [
+            ("a", "int", "7", 7),
+            ("b", "double", "7", 7.0),
+            ("c", "string", "x y", "x y"),
+            ("d", "bool", "True", True),
+        ]
         for name, kind, value, expected in good:
             made = variable.create({"name": name, "value_type": kind, "value": value})
             self.assertEqual(made._constant().value, expected)
@@ -162,7 +175,9 @@ class TestRule(RuleCase):
         counts = (rule.check_eligible, rule.check_not_eligible, rule.check_undetermined)
         outcomes = [outcome for outcome, _facts in self.outcomes(rule.draft_version_id, self.groups).values()]
         expected = tuple(outcomes.count(outcome) for outcome in ("eligible", "not_eligible", "undetermined"))
-        others = self.env["res.partner"].search_count([("is_group", "=", True), ("id", "not in", self.groups.ids)])
+        others = self.env["res.partner"].search_count(
+            [("is_group", "=", True), ("id", "not in", self.groups.ids)]
+        )
         if not others:
             self.assertEqual(counts, expected)
         self.assertEqual(sum(counts), len(self.groups) + others)
@@ -205,7 +220,9 @@ class TestRule(RuleCase):
         before = self.env.cr.sql_log_count
         rule, constants = version._compile()
         compiled = self.env.cr.sql_log_count
-        rule.evaluate(self.env["spp.cel.schema"]._records("group", self.groups[0])[self.groups[0].id], AS_OF, constants)
+        rule.evaluate(
+            self.env["spp.cel.schema"]._records("group", self.groups[0])[self.groups[0].id], AS_OF, constants
+        )
         self.assertLessEqual(self.env.cr.sql_log_count - compiled, 2)
         self.assertLessEqual(compiled - before, 3)
 

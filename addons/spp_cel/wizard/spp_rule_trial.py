@@ -7,7 +7,9 @@ class SppRuleTrial(models.TransientModel):
     _name = "spp.rule.trial"
     _description = "Try a Rule"
 
-    version_id = fields.Many2one(comodel_name="spp.rule.version", required=True, readonly=True, ondelete="cascade")
+    version_id = fields.Many2one(
+        comodel_name="spp.rule.version", required=True, readonly=True, ondelete="cascade"
+    )
     target = fields.Selection(related="version_id.target")
     expression = fields.Text(related="version_id.expression")
     partner_id = fields.Many2one(comodel_name="res.partner", string="Registrant")
