@@ -19,8 +19,16 @@ TRANSITIONS = {
     "closed": ("approved", "disbursing"),
     "cancelled": ("draft", "submitted", "approved"),
 }
-FIGURES = ("beneficiary_count", "eligible_count", "not_eligible_count", "undetermined_count",
-           "not_compliant_count", "excluded_count", "entitlement_count", "total_amount")
+FIGURES = (
+    "beneficiary_count",
+    "eligible_count",
+    "not_eligible_count",
+    "undetermined_count",
+    "not_compliant_count",
+    "excluded_count",
+    "entitlement_count",
+    "total_amount",
+)
 
 
 class Cycle(models.Model):
@@ -29,10 +37,21 @@ class Cycle(models.Model):
     _description = "Cycle"
     _order = "program_id, number"
 
-    _guarded_fields = frozenset({
-        "number", "state", "state_reason", "rule_version_id", "computed_at", "submitted_by", "submitted_at",
-        "approved_by", "approved_at", "closed_at", *FIGURES,
-    })
+    _guarded_fields = frozenset(
+        {
+            "number",
+            "state",
+            "state_reason",
+            "rule_version_id",
+            "computed_at",
+            "submitted_by",
+            "submitted_at",
+            "approved_by",
+            "approved_at",
+            "closed_at",
+            *FIGURES,
+        }
+    )
 
     name = fields.Char(compute="_compute_name", store=True, readonly=False, required=True, precompute=True)
     program_id = fields.Many2one(comodel_name="spp.program", required=True, ondelete="restrict")
@@ -47,7 +66,10 @@ class Cycle(models.Model):
         help="The date on which the rule looks at people: their ages, and who lives in which household.",
     )
     rule_version_id = fields.Many2one(
-        comodel_name="spp.rule.version", readonly=True, copy=False, ondelete="restrict",
+        comodel_name="spp.rule.version",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
         help="The version of the program's rule that the outcomes were computed with.",
     )
     state = fields.Selection(
@@ -91,7 +113,7 @@ class Cycle(models.Model):
 
     _sql_constraints = [
         ("number_unique", "UNIQUE(program_id, number)", "A program's cycles are numbered without doubles."),
-        ("period_order", "CHECK(start <= \"end\")", "A cycle ends on its first day or later."),
+        ("period_order", 'CHECK(start <= "end")', "A cycle ends on its first day or later."),
     ]
 
     @api.depends("start", "end")
@@ -150,15 +172,21 @@ class Cycle(models.Model):
             )
             if overlapping:
                 raise ValidationError(
-                    _("The period from %(start)s to %(end)s overlaps with %(other)s.",
-                      start=cycle.start, end=cycle.end, other=overlapping.display_name)
+                    _(
+                        "The period from %(start)s to %(end)s overlaps with %(other)s.",
+                        start=cycle.start,
+                        end=cycle.end,
+                        other=overlapping.display_name,
+                    )
                 )
 
     @api.model_create_multi
     def create(self, vals_list):
         cycles = self.browse()
         for vals in vals_list:
-            program = self.env["spp.program"].browse(vals.get("program_id") or self.env.context.get("default_program_id"))
+            program = self.env["spp.program"].browse(
+                vals.get("program_id") or self.env.context.get("default_program_id")
+            )
             program.check_access_rule("read")
             if program:
                 program._lock()
@@ -193,17 +221,22 @@ class Cycle(models.Model):
         self._check_state("draft")
         self.program_id._check_active()
         version = self.program_id._published_version()
-        run = self.env["spp.run"]._start("cycle_compute", _("Compute: %s", self.display_name), self, as_of=self.as_of)
+        run = self.env["spp.run"]._start(
+            "cycle_compute", _("Compute: %s", self.display_name), self, as_of=self.as_of
+        )
         self.env.flush_all()
         self._clear()
         self._insert_beneficiaries(version)
         self._insert_entitlements()
         figures = self._count()
         self._write_guarded({**figures, "rule_version_id": version.id, "computed_at": fields.Datetime.now()})
-        run._finish({
-            self._fields[name]._description_string(self.env): figures[name]
-            for name in FIGURES if name != "total_amount"
-        })
+        run._finish(
+            {
+                self._fields[name]._description_string(self.env): figures[name]
+                for name in FIGURES
+                if name != "total_amount"
+            }
+        )
         self.env.invalidate_all()
         return run.id
 
@@ -215,8 +248,9 @@ class Cycle(models.Model):
             cycle._check_state("draft")
             cycle.program_id._check_active()
             cycle._check_complete()
-            cycle._set_state("submitted", submitted_by=self.env.uid, submitted_at=fields.Datetime.now(),
-                             state_reason=False)
+            cycle._set_state(
+                "submitted", submitted_by=self.env.uid, submitted_at=fields.Datetime.now(), state_reason=False
+            )
         return True
 
     def action_approve(self):
@@ -245,7 +279,9 @@ class Cycle(models.Model):
         for cycle in self:
             cycle._lock()
             cycle._check_state("submitted")
-            cycle._set_state("draft", state_reason=self._given(reason), submitted_by=False, submitted_at=False)
+            cycle._set_state(
+                "draft", state_reason=self._given(reason), submitted_by=False, submitted_at=False
+            )
         return True
 
     def action_cancel(self, reason):
@@ -298,15 +334,20 @@ class Cycle(models.Model):
         for cycle in self:
             if cycle.state not in states:
                 raise UserError(
-                    _("%(cycle)s is %(state)s; this can be done while it is %(states)s only.",
-                      cycle=cycle.display_name, state=labels[cycle.state].lower(),
-                      states=", ".join(labels[state].lower() for state in states))
+                    _(
+                        "%(cycle)s is %(state)s; this can be done while it is %(states)s only.",
+                        cycle=cycle.display_name,
+                        state=labels[cycle.state].lower(),
+                        states=", ".join(labels[state].lower() for state in states),
+                    )
                 )
 
     def _check_complete(self):
         """A draft may be submitted when it is computed, up to date, and gives somebody something."""
         if not self.computed_at:
-            raise UserError(_("%s has changed since it was computed, or never was. Compute it first.", self.display_name))
+            raise UserError(
+                _("%s has changed since it was computed, or never was. Compute it first.", self.display_name)
+            )
         if not self.entitlement_count:
             raise UserError(_("Nobody is due anything in %s: there is nothing to submit.", self.display_name))
         self.env.flush_all()
@@ -323,16 +364,22 @@ class Cycle(models.Model):
         left = self.env.cr.fetchone()[0]
         if left:
             raise UserError(
-                _("%(count)s of the beneficiaries of %(cycle)s are no longer enrolled. Compute it again.",
-                  count=left, cycle=self.display_name)
+                _(
+                    "%(count)s of the beneficiaries of %(cycle)s are no longer enrolled. Compute it again.",
+                    count=left,
+                    cycle=self.display_name,
+                )
             )
 
     def _check_nothing_open(self):
         count = self._open_payment_count()
         if count:
             raise UserError(
-                _("%(count)s payments of %(cycle)s have not come to an end yet.",
-                  count=count, cycle=self.display_name)
+                _(
+                    "%(count)s payments of %(cycle)s have not come to an end yet.",
+                    count=count,
+                    cycle=self.display_name,
+                )
             )
 
     def _open_payment_count(self):
@@ -348,7 +395,9 @@ class Cycle(models.Model):
 
     def _next_number(self, program):
         self.flush_model(["program_id", "number"])
-        self.env.cr.execute(SQL("SELECT COALESCE(max(number), 0) + 1 FROM spp_cycle WHERE program_id = %s", program.id))
+        self.env.cr.execute(
+            SQL("SELECT COALESCE(max(number), 0) + 1 FROM spp_cycle WHERE program_id = %s", program.id)
+        )
         return self.env.cr.fetchone()[0]
 
     # ------------------------------------------------------------------ computation
@@ -464,7 +513,8 @@ class Cycle(models.Model):
                 SELECT %s, sum(amount) FROM spp_entitlement
                  WHERE cycle_id = %s AND state = 'draft' HAVING sum(amount) > 0
                 """,
-                f"cycle:{self.id}", self.id,
+                f"cycle:{self.id}",
+                self.id,
             ),
             document=self.display_name,
         )
@@ -495,7 +545,12 @@ class Cycle(models.Model):
                 UPDATE spp_entitlement SET state = %s, state_reason = %s, write_uid = %s, write_date = %s
                  WHERE cycle_id = %s AND state = ANY(%s)
                 """,
-                state, reason or None, self.env.uid, self.env.cr.now(), self.id, list(from_states),
+                state,
+                reason or None,
+                self.env.uid,
+                self.env.cr.now(),
+                self.id,
+                list(from_states),
             )
         )
         self.env.invalidate_all()

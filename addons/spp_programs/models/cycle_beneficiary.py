@@ -19,7 +19,11 @@ class CycleBeneficiary(models.Model):
         comodel_name="spp.program.membership", required=True, readonly=True, index=True, ondelete="restrict"
     )
     partner_id = fields.Many2one(
-        comodel_name="res.partner", string="Registrant", required=True, readonly=True, index=True,
+        comodel_name="res.partner",
+        string="Registrant",
+        required=True,
+        readonly=True,
+        index=True,
         ondelete="restrict",
     )
     outcome = fields.Selection(

@@ -17,8 +17,19 @@ TRANSITIONS = {
     "cancelled": ("draft", "approved"),
     "expired": ("approved",),
 }
-FROZEN = ["cycle_id", "program_id", "beneficiary_id", "partner_id", "benefit_id", "kind", "amount", "currency_id",
-          "quantity", "product_name", "reference"]
+FROZEN = [
+    "cycle_id",
+    "program_id",
+    "beneficiary_id",
+    "partner_id",
+    "benefit_id",
+    "kind",
+    "amount",
+    "currency_id",
+    "quantity",
+    "product_name",
+    "reference",
+]
 
 
 class Entitlement(models.Model):
@@ -41,7 +52,11 @@ class Entitlement(models.Model):
         comodel_name="spp.cycle.beneficiary", required=True, readonly=True, index=True, ondelete="restrict"
     )
     partner_id = fields.Many2one(
-        comodel_name="res.partner", string="Registrant", required=True, readonly=True, index=True,
+        comodel_name="res.partner",
+        string="Registrant",
+        required=True,
+        readonly=True,
+        index=True,
         ondelete="restrict",
     )
     benefit_id = fields.Many2one(
@@ -67,7 +82,9 @@ class Entitlement(models.Model):
         default="draft",
     )
     state_reason = fields.Char(readonly=True)
-    reason = fields.Char(related="beneficiary_id.reason", help="Why this person is a beneficiary of this cycle.")
+    reason = fields.Char(
+        related="beneficiary_id.reason", help="Why this person is a beneficiary of this cycle."
+    )
 
     _sql_constraints = [
         ("reference_unique", "UNIQUE(reference)", "An entitlement's reference is unique."),
@@ -107,14 +124,21 @@ class Entitlement(models.Model):
                 UPDATE spp_entitlement SET state = %s, state_reason = %s, write_uid = %s, write_date = %s
                  WHERE id = ANY(%s) AND state = ANY(%s)
                 """,
-                state, reason or None, self.env.uid, self.env.cr.now(), self.ids, list(TRANSITIONS[state]),
+                state,
+                reason or None,
+                self.env.uid,
+                self.env.cr.now(),
+                self.ids,
+                list(TRANSITIONS[state]),
             )
         )
         changed = self.env.cr.rowcount
         self.invalidate_recordset()
         if changed != len(self):
             raise UserError(
-                _("%(count)s of the entitlements cannot become %(state)s: their state has changed meanwhile.",
-                  count=len(self) - changed,
-                  state=dict(self._fields["state"]._description_selection(self.env))[state].lower())
+                _(
+                    "%(count)s of the entitlements cannot become %(state)s: their state has changed meanwhile.",
+                    count=len(self) - changed,
+                    state=dict(self._fields["state"]._description_selection(self.env))[state].lower(),
+                )
             )

@@ -19,12 +19,12 @@ class FundBalance(models.Model):
     _description = "Fund balance"
     _rec_name = "program_id"
 
-    program_id = fields.Many2one(
-        comodel_name="spp.program", required=True, readonly=True, ondelete="cascade"
-    )
+    program_id = fields.Many2one(comodel_name="spp.program", required=True, readonly=True, ondelete="cascade")
     currency_id = fields.Many2one(comodel_name="res.currency", related="program_id.currency_id")
     allocated = fields.Monetary(readonly=True, default=0, help="Given to the program, adjustments included.")
-    committed = fields.Monetary(readonly=True, default=0, help="Promised by approved cycles and not paid yet.")
+    committed = fields.Monetary(
+        readonly=True, default=0, help="Promised by approved cycles and not paid yet."
+    )
     disbursed = fields.Monetary(readonly=True, default=0, help="Paid and not come back.")
     free = fields.Monetary(compute="_compute_free", help="Allocated, and neither committed nor disbursed.")
 
@@ -58,7 +58,10 @@ class FundBalance(models.Model):
     def _figures(self):
         """Return (allocated, committed, disbursed) as exact numbers."""
         self.env.cr.execute(
-            SQL("SELECT allocated::text, committed::text, disbursed::text FROM spp_fund_balance WHERE id = %s", self.id)
+            SQL(
+                "SELECT allocated::text, committed::text, disbursed::text FROM spp_fund_balance WHERE id = %s",
+                self.id,
+            )
         )
         return [Decimal(figure) for figure in self.env.cr.fetchone()]
 
@@ -95,6 +98,11 @@ class FundBalance(models.Model):
                        write_uid = %s, write_date = %s
                  WHERE id = %s
                 """,
-                str(allocated), str(committed), str(disbursed), self.env.uid, self.env.cr.now(), self.id,
+                str(allocated),
+                str(committed),
+                str(disbursed),
+                self.env.uid,
+                self.env.cr.now(),
+                self.id,
             )
         )

@@ -48,7 +48,9 @@ class FundEntry(models.Model):
         comodel_name="res.currency", required=True, readonly=True, ondelete="restrict"
     )
     origin = fields.Char(
-        required=True, readonly=True, help="What the entry was made for: no origin has two entries of one kind."
+        required=True,
+        readonly=True,
+        help="What the entry was made for: no origin has two entries of one kind.",
     )
     document = fields.Char(readonly=True, help="The paper it rests on: a warrant, a letter, a bank advice.")
     fiscal_year = fields.Char(required=True, readonly=True, size=4)

@@ -38,9 +38,11 @@ class GuardedMixin(models.AbstractModel):
         refused = sorted(self._guarded_fields.intersection(vals))
         if refused:
             raise UserError(
-                _("%(model)s: %(fields)s can only be changed by the action meant for it.",
-                  model=self._description,
-                  fields=", ".join(self._fields[name].string for name in refused))
+                _(
+                    "%(model)s: %(fields)s can only be changed by the action meant for it.",
+                    model=self._description,
+                    fields=", ".join(self._fields[name].string for name in refused),
+                )
             )
 
     def _write_guarded(self, vals):
@@ -64,12 +66,15 @@ class GuardedMixin(models.AbstractModel):
         self.flush_recordset()
         busy = SQL(
             "SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
-            SQL.identifier(self._table), tuple(self.ids) or (0,),
+            SQL.identifier(self._table),
+            tuple(self.ids) or (0,),
         )
         self.env.cr.execute(busy)
         if self.env.cr.rowcount < len(self):
             raise UserError(
-                _("%s is being changed by someone else at this moment. Try again when that has ended.",
-                  ", ".join(self.mapped("display_name")))
+                _(
+                    "%s is being changed by someone else at this moment. Try again when that has ended.",
+                    ", ".join(self.mapped("display_name")),
+                )
             )
         self.invalidate_recordset()

@@ -11,6 +11,7 @@ from odoo.tools import SQL
 
 from ..tools.money import exact, shown
 
+
 class Program(models.Model):
     _name = "spp.program"
     _inherit = ["spp.guarded.mixin"]
@@ -24,7 +25,8 @@ class Program(models.Model):
 
     name = fields.Char(required=True)
     code = fields.Char(
-        required=True, help="Letters, digits, - and _; it begins the reference of every entitlement and payment."
+        required=True,
+        help="Letters, digits, - and _; it begins the reference of every entitlement and payment.",
     )
     target = fields.Selection(
         selection=[("individual", "Individuals"), ("group", "Households and groups")],
@@ -52,7 +54,12 @@ class Program(models.Model):
         help="Its published version decides who is eligible, at enrollment and again in each cycle.",
     )
     state = fields.Selection(
-        selection=[("draft", "Draft"), ("active", "Active"), ("suspended", "Suspended"), ("closed", "Closed")],
+        selection=[
+            ("draft", "Draft"),
+            ("active", "Active"),
+            ("suspended", "Suspended"),
+            ("closed", "Closed"),
+        ],
         required=True,
         readonly=True,
         default="draft",
@@ -141,7 +148,9 @@ class Program(models.Model):
 
     def _what_next(self):
         if self.state == "suspended":
-            return _("Suspended: nobody is enrolled and no cycle is opened or approved until it is activated again.")
+            return _(
+                "Suspended: nobody is enrolled and no cycle is opened or approved until it is activated again."
+            )
         if self.state == "closed":
             return ""
         if self.state == "draft":
@@ -166,8 +175,11 @@ class Program(models.Model):
         for program in self:
             if program.rule_id and program.rule_id.target != program.target:
                 raise ValidationError(
-                    _("The rule %(rule)s is not about the target of the program %(program)s.",
-                      rule=program.rule_id.display_name, program=program.display_name)
+                    _(
+                        "The rule %(rule)s is not about the target of the program %(program)s.",
+                        rule=program.rule_id.display_name,
+                        program=program.display_name,
+                    )
                 )
 
     @api.model_create_multi
@@ -182,9 +194,11 @@ class Program(models.Model):
         for program in self:
             if changed and program._is_used():
                 raise UserError(
-                    _("%(program)s has members, cycles or funds: its %(fields)s cannot change any more.",
-                      program=program.display_name,
-                      fields=", ".join(sorted(self._fields[name].string.lower() for name in changed)))
+                    _(
+                        "%(program)s has members, cycles or funds: its %(fields)s cannot change any more.",
+                        program=program.display_name,
+                        fields=", ".join(sorted(self._fields[name].string.lower() for name in changed)),
+                    )
                 )
         if "rule_id" in vals:
             self._draft_cycles_outdated()
@@ -213,9 +227,7 @@ class Program(models.Model):
             program._lock()
             missing = program._missing_for_activation()
             if missing:
-                raise UserError(
-                    _("%(program)s: %(missing)s", program=program.display_name, missing=missing)
-                )
+                raise UserError(_("%(program)s: %(missing)s", program=program.display_name, missing=missing))
             program._set_state("active")
         return True
 
@@ -232,7 +244,9 @@ class Program(models.Model):
         self._check_role("program_manager")
         for program in self:
             program._lock()
-            running = program.sudo().cycle_ids.filtered(lambda cycle: cycle.state not in ("closed", "cancelled"))
+            running = program.sudo().cycle_ids.filtered(
+                lambda cycle: cycle.state not in ("closed", "cancelled")
+            )
             if running:
                 raise UserError(
                     _("Close or cancel these cycles first: %s.", ", ".join(running.mapped("display_name")))
@@ -273,7 +287,11 @@ class Program(models.Model):
         as_of = fields.Date.to_date(as_of) or fields.Date.context_today(self)
         version = self._published_version()
         visible = self.env["spp.program.membership"]._search(
-            [("program_id", "=", self.id), ("state", "in", ["candidate", "ineligible"]), ("by_hand", "=", False)]
+            [
+                ("program_id", "=", self.id),
+                ("state", "in", ["candidate", "ineligible"]),
+                ("by_hand", "=", False),
+            ]
         )
         run = self.env["spp.run"]._start("program_enroll", _("Enroll: %s", self.name), self, as_of=as_of)
         counts = self._evaluate_members(visible.select(), version, as_of)
@@ -311,16 +329,25 @@ class Program(models.Model):
 
     def _set_state(self, state):
         """The one way a program's state changes."""
-        allowed = {"active": ("draft", "suspended"), "suspended": ("active",), "closed": ("active", "suspended")}
+        allowed = {
+            "active": ("draft", "suspended"),
+            "suspended": ("active",),
+            "closed": ("active", "suspended"),
+        }
         for program in self:
             if program.state not in allowed[state]:
                 raise UserError(
-                    _("%(program)s is %(state)s: this cannot be done with it.",
-                      program=program.display_name, state=program._state_label())
+                    _(
+                        "%(program)s is %(state)s: this cannot be done with it.",
+                        program=program.display_name,
+                        state=program._state_label(),
+                    )
                 )
             old = program.state
             program._write_guarded({"state": state})
-            self.env["spp.audit.entry"]._log(f"program.{state}", program, old={"state": old}, new={"state": state})
+            self.env["spp.audit.entry"]._log(
+                f"program.{state}", program, old={"state": old}, new={"state": state}
+            )
 
     def _state_label(self):
         return dict(self._fields["state"]._description_selection(self.env))[self.state].lower()
@@ -336,8 +363,11 @@ class Program(models.Model):
     def _check_active(self):
         if self.state != "active":
             raise UserError(
-                _("%(program)s is %(state)s; this can be done in an active program only.",
-                  program=self.display_name, state=self._state_label())
+                _(
+                    "%(program)s is %(state)s; this can be done in an active program only.",
+                    program=self.display_name,
+                    state=self._state_label(),
+                )
             )
 
     def _missing_for_activation(self):
@@ -359,7 +389,9 @@ class Program(models.Model):
     def _draft_cycles_outdated(self):
         """What drafts were computed from has changed: they must be computed again before submission."""
         # sudo: the cycle is told, whoever changed the program.
-        self.sudo().cycle_ids.filtered(lambda cycle: cycle.state == "draft")._write_guarded({"computed_at": False})
+        self.sudo().cycle_ids.filtered(lambda cycle: cycle.state == "draft")._write_guarded(
+            {"computed_at": False}
+        )
 
     def _add_candidates(self, partner_ids_sql):
         """Add registrants as candidates, in one statement; who is a member already stays as they are.
@@ -463,7 +495,9 @@ class Program(models.Model):
         try:
             self.env.cr.execute(statement)
         except QueryCanceled:
-            raise UserError(_("Evaluating the rule took too long and was stopped. Simplify the rule.")) from None
+            raise UserError(
+                _("Evaluating the rule took too long and was stopped. Simplify the rule.")
+            ) from None
 
     def _fund_change(self, kind, amount_str, document, request_key):
         self.ensure_one()
@@ -482,7 +516,10 @@ class Program(models.Model):
         entry = ledger.search([("kind", "=", kind), ("origin", "=", origin)])
         if entry.currency_id.compare_amounts(entry.amount, float(amount)):
             raise UserError(
-                _("The request key %(key)s was used before, for %(amount)s.",
-                  key=request_key, amount=shown(entry.amount, entry.currency_id))
+                _(
+                    "The request key %(key)s was used before, for %(amount)s.",
+                    key=request_key,
+                    amount=shown(entry.amount, entry.currency_id),
+                )
             )
         return entry.id

@@ -12,7 +12,9 @@ class ProgramBenefit(models.Model):
     company_id = fields.Many2one(comodel_name="res.company", related="program_id.company_id")
     name = fields.Char(required=True, translate=False)
     sequence = fields.Integer(default=10)
-    active = fields.Boolean(default=True, help="An archived benefit is not given in cycles computed from now on.")
+    active = fields.Boolean(
+        default=True, help="An archived benefit is not given in cycles computed from now on."
+    )
     kind = fields.Selection(
         selection=[("money", "Money"), ("goods", "Goods")],
         required=True,
@@ -22,7 +24,9 @@ class ProgramBenefit(models.Model):
     amount = fields.Monetary(help="What each beneficiary is due per cycle.")
     currency_id = fields.Many2one(comodel_name="res.currency", related="program_id.currency_id")
     quantity = fields.Float(digits=(16, 3), help="How much of the goods each beneficiary is due per cycle.")
-    product_name = fields.Char(string="Goods", help="What is handed out, with its unit: Maize flour, bag of 10 kg.")
+    product_name = fields.Char(
+        string="Goods", help="What is handed out, with its unit: Maize flour, bag of 10 kg."
+    )
 
     _sql_constraints = [
         (

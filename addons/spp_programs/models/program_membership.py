@@ -29,10 +29,19 @@ class ProgramMembership(models.Model):
     _order = "id"
     _rec_names_search = ["partner_id"]
 
-    _guarded_fields = frozenset({
-        "state", "state_date", "state_reason", "outcome", "facts", "evaluated_on", "enrolled_on", "by_hand",
-        "rule_version_id",
-    })
+    _guarded_fields = frozenset(
+        {
+            "state",
+            "state_date",
+            "state_reason",
+            "outcome",
+            "facts",
+            "evaluated_on",
+            "enrolled_on",
+            "by_hand",
+            "rule_version_id",
+        }
+    )
 
     program_id = fields.Many2one(comodel_name="spp.program", required=True, ondelete="restrict")
     company_id = fields.Many2one(comodel_name="res.company", related="program_id.company_id")
@@ -71,7 +80,11 @@ class ProgramMembership(models.Model):
         help="A person enrolled them with a reason; the rule is not asked about them.",
     )
     outcome = fields.Selection(
-        selection=[("eligible", "Eligible"), ("not_eligible", "Not eligible"), ("undetermined", "Undetermined")],
+        selection=[
+            ("eligible", "Eligible"),
+            ("not_eligible", "Not eligible"),
+            ("undetermined", "Undetermined"),
+        ],
         readonly=True,
         copy=False,
         help="What the rule said when it was last evaluated. Undetermined: something it needs is not in the "
@@ -131,8 +144,11 @@ class ProgramMembership(models.Model):
             partner = membership.partner_id
             if not partner.is_registrant or partner.is_group != (membership.program_id.target == "group"):
                 raise ValidationError(
-                    _("%(person)s is not of the kind that %(program)s is for.",
-                      person=partner.display_name, program=membership.program_id.display_name)
+                    _(
+                        "%(person)s is not of the kind that %(program)s is for.",
+                        person=partner.display_name,
+                        program=membership.program_id.display_name,
+                    )
                 )
 
     def write(self, vals):
@@ -185,9 +201,13 @@ class ProgramMembership(models.Model):
         if refused:
             labels = dict(self._fields["state"]._description_selection(self.env))
             raise UserError(
-                _("This cannot be decided about %(count)s of the %(total)s members, such as %(name)s, who is %(state)s.",
-                  count=len(refused), total=len(self), name=refused[0].display_name,
-                  state=labels[refused[0].state].lower())
+                _(
+                    "This cannot be decided about %(count)s of the %(total)s members, such as %(name)s, who is %(state)s.",
+                    count=len(refused),
+                    total=len(self),
+                    name=refused[0].display_name,
+                    state=labels[refused[0].state].lower(),
+                )
             )
         vals = {"state": new_state, "state_date": date, "state_reason": reason}
         if decision == "enroll":

@@ -7,10 +7,14 @@ class ResPartner(models.Model):
     _inherit = "res.partner"
 
     program_membership_ids = fields.One2many(
-        comodel_name="spp.program.membership", inverse_name="partner_id", string="Programs",
+        comodel_name="spp.program.membership",
+        inverse_name="partner_id",
+        string="Programs",
         groups="spp_base.group_program_viewer",
     )
     entitlement_ids = fields.One2many(
-        comodel_name="spp.entitlement", inverse_name="partner_id", string="Entitlements",
+        comodel_name="spp.entitlement",
+        inverse_name="partner_id",
+        string="Entitlements",
         groups="spp_base.group_program_viewer",
     )

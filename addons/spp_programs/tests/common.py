@@ -3,8 +3,16 @@
 from odoo.tests import TransactionCase, new_test_user
 
 AS_OF = "2026-06-01"
-ROLES = ("program_viewer", "auditor", "enrollment_officer", "program_manager", "finance_officer", "approver",
-         "payment_releaser", "admin")
+ROLES = (
+    "program_viewer",
+    "auditor",
+    "enrollment_officer",
+    "program_manager",
+    "finance_officer",
+    "approver",
+    "payment_releaser",
+    "admin",
+)
 
 
 class ProgramsMixin:
@@ -39,21 +47,29 @@ class ProgramsMixin:
 
     @classmethod
     def make_people(cls, count, birthdate="1950-01-01", prefix="Person"):
-        return cls.env["res.partner"].create([
-            {"name": f"{prefix} {i}", "is_registrant": True, "is_group": False, "birthdate": birthdate}
-            for i in range(count)
-        ])
+        return cls.env["res.partner"].create(
+            [
+                {"name": f"{prefix} {i}", "is_registrant": True, "is_group": False, "birthdate": birthdate}
+                for i in range(count)
+            ]
+        )
 
     @classmethod
     def make_program(cls, code="OLD", amount=100, activate=True, fund=None, **vals):
-        program = cls.env["spp.program"].with_user(cls.manager).create({
-            "name": f"Program {code}",
-            "code": code,
-            "target": "individual",
-            "rule_id": cls.old_age.id,
-            "benefit_ids": [(0, 0, {"name": "Grant", "kind": "money", "amount": amount})],
-            **vals,
-        })
+        program = (
+            cls.env["spp.program"]
+            .with_user(cls.manager)
+            .create(
+                {
+                    "name": f"Program {code}",
+                    "code": code,
+                    "target": "individual",
+                    "rule_id": cls.old_age.id,
+                    "benefit_ids": [(0, 0, {"name": "Grant", "kind": "money", "amount": amount})],
+                    **vals,
+                }
+            )
+        )
         if activate:
             program.action_activate()
         if fund:
@@ -63,14 +79,18 @@ class ProgramsMixin:
     @classmethod
     def add(cls, program, partners):
         """Make the partners candidates and return their memberships."""
-        return cls.env["spp.program.membership"].with_user(cls.officer).create(
-            [{"program_id": program.id, "partner_id": partner.id} for partner in partners]
+        return (
+            cls.env["spp.program.membership"]
+            .with_user(cls.officer)
+            .create([{"program_id": program.id, "partner_id": partner.id} for partner in partners])
         )
 
     @classmethod
     def make_cycle(cls, program, start="2026-06-01", end="2026-06-30", compute=True, submit=False):
         program = program.with_user(cls.manager)
-        cycle = cls.env["spp.cycle"].with_user(cls.manager).browse(program.action_new_cycle(start, end, AS_OF))
+        cycle = (
+            cls.env["spp.cycle"].with_user(cls.manager).browse(program.action_new_cycle(start, end, AS_OF))
+        )
         if compute or submit:
             cycle.action_compute()
         if submit:

@@ -7,8 +7,16 @@ from odoo.tools import mute_logger
 
 from .common import AS_OF, ROLES, ProgramsMixin
 
-MODELS = ("spp.program", "spp.program.benefit", "spp.program.membership", "spp.fund.entry", "spp.fund.balance",
-          "spp.cycle", "spp.cycle.beneficiary", "spp.entitlement")
+MODELS = (
+    "spp.program",
+    "spp.program.benefit",
+    "spp.program.membership",
+    "spp.fund.entry",
+    "spp.fund.balance",
+    "spp.cycle",
+    "spp.cycle.beneficiary",
+    "spp.entitlement",
+)
 EVERY_ROLE = frozenset(ROLES)
 LEDGER_READERS = {"auditor", "program_manager", "finance_officer", "approver"}
 # (model, operation): roles that may; read is EVERY_ROLE and anything else nobody, unless said here
@@ -56,9 +64,7 @@ class TestAccess(ProgramsMixin, HttpCase):
             for model in MODELS:
                 for operation in ("read", "write", "create", "unlink"):
                     allowed = role in MAY.get((model, operation), EVERY_ROLE if operation == "read" else ())
-                    answer = self.call(
-                        role, model, "check_access_rights", operation, raise_exception=False
-                    )
+                    answer = self.call(role, model, "check_access_rights", operation, raise_exception=False)
                     self.assertEqual(answer, allowed, (role, model, operation))
 
     def test_every_way_to_read(self):
@@ -77,7 +83,9 @@ class TestAccess(ProgramsMixin, HttpCase):
                         self.refused(role, model, method, *args, **kwargs)
 
     def test_people_of_other_areas_do_not_show(self):
-        here, elsewhere = self.env["spp.area"].create([{"name": "A", "code": "T-A"}, {"name": "B", "code": "T-B"}])
+        here, elsewhere = self.env["spp.area"].create(
+            [{"name": "A", "code": "T-A"}, {"name": "B", "code": "T-B"}]
+        )
         self.person.area_id = elsewhere
         for role in ROLES:
             self.users[role].spp_area_ids = here
@@ -111,37 +119,68 @@ class TestAccess(ProgramsMixin, HttpCase):
         self.assertEqual(self.cycle.state, "submitted")
 
     def test_a_whole_life_with_plain_answers(self):
-        program_id = self.call("program_manager", "spp.program", "create", {
-            "name": "Pension", "code": "RPC", "target": "individual", "rule_id": self.old_age.id,
-            "benefit_ids": [(0, 0, {"name": "Pension", "kind": "money", "amount": 50})],
-        })
+        program_id = self.call(
+            "program_manager",
+            "spp.program",
+            "create",
+            {
+                "name": "Pension",
+                "code": "RPC",
+                "target": "individual",
+                "rule_id": self.old_age.id,
+                "benefit_ids": [(0, 0, {"name": "Pension", "kind": "money", "amount": 50})],
+            },
+        )
         self.assertIs(self.call("program_manager", "spp.program", "action_activate", [program_id]), True)
-        entry_id = self.call("finance_officer", "spp.program", "fund_allocate", [program_id], "500.00", "W1", "k1")
+        entry_id = self.call(
+            "finance_officer", "spp.program", "fund_allocate", [program_id], "500.00", "W1", "k1"
+        )
         self.assertIsInstance(entry_id, int)
-        member_id = self.call("enrollment_officer", "spp.program.membership", "create",
-                              {"program_id": program_id, "partner_id": self.person.id})
+        member_id = self.call(
+            "enrollment_officer",
+            "spp.program.membership",
+            "create",
+            {"program_id": program_id, "partner_id": self.person.id},
+        )
         run_id = self.call("enrollment_officer", "spp.program", "action_enroll", [program_id], AS_OF)
         run = self.call("enrollment_officer", "spp.run", "read", [run_id], ["state", "counts"])[0]
         self.assertEqual((run["state"], run["counts"]["Eligible"]), ("done", 1))
         self.assertIsInstance(
             self.call("enrollment_officer", "spp.program", "action_import_candidates", [program_id]), int
         )
-        cycle_id = self.call("program_manager", "spp.program", "action_new_cycle", [program_id],
-                             "2026-06-01", "2026-06-30", AS_OF)
+        cycle_id = self.call(
+            "program_manager",
+            "spp.program",
+            "action_new_cycle",
+            [program_id],
+            "2026-06-01",
+            "2026-06-30",
+            AS_OF,
+        )
         self.assertIsInstance(self.call("program_manager", "spp.cycle", "action_compute", [cycle_id]), int)
         self.assertIs(self.call("program_manager", "spp.cycle", "action_submit", [cycle_id]), True)
         fault = self.refused("program_manager", "spp.cycle", "action_approve", [cycle_id])
         self.assertIn("Approver", fault)
         self.assertIs(self.call("approver", "spp.cycle", "action_approve", [cycle_id]), True)
-        line = self.call("program_viewer", "spp.entitlement", "search_read",
-                         [("cycle_id", "=", cycle_id)], ["amount", "state", "reason"])[0]
+        line = self.call(
+            "program_viewer",
+            "spp.entitlement",
+            "search_read",
+            [("cycle_id", "=", cycle_id)],
+            ["amount", "state", "reason"],
+        )[0]
         self.assertEqual((line["amount"], line["state"]), (50.0, "approved"))
         self.assertTrue(line["reason"])
-        member = self.call("program_viewer", "spp.program.membership", "read", [member_id], ["state", "reason"])[0]
+        member = self.call(
+            "program_viewer", "spp.program.membership", "read", [member_id], ["state", "reason"]
+        )[0]
         self.assertEqual(member["state"], "enrolled")
         self.assertIs(self.call("program_manager", "spp.cycle", "action_close", [cycle_id]), True)
         self.assertIs(
-            self.call("enrollment_officer", "spp.program.membership", "action_exit", [member_id], "Moved away"), True
+            self.call(
+                "enrollment_officer", "spp.program.membership", "action_exit", [member_id], "Moved away"
+            ),
+            True,
         )
 
     def test_who_has_no_role_sees_nothing(self):

@@ -85,7 +85,9 @@ class TestCycleApproval(ProgramsCase):
     def test_cancelled(self):
         cycle = self.make_cycle(self.program, submit=True)
         cycle.action_cancel("Not needed")
-        self.assertEqual((cycle.state, set(cycle.entitlement_ids.mapped("state"))), ("cancelled", {"cancelled"}))
+        self.assertEqual(
+            (cycle.state, set(cycle.entitlement_ids.mapped("state"))), ("cancelled", {"cancelled"})
+        )
         approved = self.make_cycle(self.program, submit=True)
         approved.with_user(self.approver).action_approve()
         with self.assertRaises(AccessError):

@@ -122,4 +122,6 @@ class TestCycleCompute(ProgramsCase):
         self.manager.spp_area_ids = area
         cycle = self.make_cycle(self.program)
         self.assertEqual(cycle.entitlement_count, 3)
-        self.assertFalse(self.env["spp.entitlement"].with_user(self.manager).search([("cycle_id", "=", cycle.id)]))
+        self.assertFalse(
+            self.env["spp.entitlement"].with_user(self.manager).search([("cycle_id", "=", cycle.id)])
+        )

@@ -62,9 +62,9 @@ class TestDecisions(ProgramsCase):
     def test_each_decision_is_in_the_trail(self):
         self.members[:2].action_suspend("Flood")
         self.members[2].action_exit("Left")
-        entries = self.env["spp.audit.entry"].search([
-            ("action", "in", ["member.suspend", "member.exit"]), ("user_id", "=", self.officer.id)
-        ])
+        entries = self.env["spp.audit.entry"].search(
+            [("action", "in", ["member.suspend", "member.exit"]), ("user_id", "=", self.officer.id)]
+        )
         self.assertEqual(len(entries), 2)
         bulk = entries.filtered(lambda e: e.action == "member.suspend")
         self.assertEqual((bulk.res_model, bulk.res_id), ("spp.program", self.program.id))
@@ -75,7 +75,9 @@ class TestDecisions(ProgramsCase):
 
     def test_from_the_list(self):
         wizard = Form(
-            self.env["spp.member.decision"].with_user(self.officer).with_context(
+            self.env["spp.member.decision"]
+            .with_user(self.officer)
+            .with_context(
                 active_model="spp.program.membership", active_ids=self.members.ids, default_decision="suspend"
             )
         )

@@ -99,7 +99,9 @@ class TestEnrollment(ProgramsCase):
         self.assertEqual(self.program._add_candidates(ids), 0)
 
     def test_officer_of_an_area_brings_in_and_enrolls_that_area_only(self):
-        north, south = self.env["spp.area"].create([{"name": "N", "code": "T-N"}, {"name": "S", "code": "T-S"}])
+        north, south = self.env["spp.area"].create(
+            [{"name": "N", "code": "T-N"}, {"name": "S", "code": "T-S"}]
+        )
         here = self.make_person("Here", "1940-01-01", area_id=north.id)
         there = self.make_person("There", "1940-01-01", area_id=south.id)
         program = self.make_program("AREA")

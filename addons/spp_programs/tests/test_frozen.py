@@ -32,7 +32,10 @@ class TestFrozen(ProgramsCase):
             ("UPDATE spp_entitlement SET amount = 999999 WHERE id = %s", [self.entitlement.id]),
             ("UPDATE spp_entitlement SET partner_id = %s WHERE id = %s", [other.id, self.entitlement.id]),
             ("DELETE FROM spp_entitlement WHERE id = %s", [self.entitlement.id]),
-            ("UPDATE spp_cycle_beneficiary SET outcome = 'not_eligible' WHERE id = %s", [self.beneficiary.id]),
+            (
+                "UPDATE spp_cycle_beneficiary SET outcome = 'not_eligible' WHERE id = %s",
+                [self.beneficiary.id],
+            ),
             ("UPDATE spp_cycle_beneficiary SET facts = '{}' WHERE id = %s", [self.beneficiary.id]),
             ("DELETE FROM spp_cycle_beneficiary WHERE id = %s", [self.beneficiary.id]),
             (
@@ -59,9 +62,12 @@ class TestFrozen(ProgramsCase):
     def test_a_draft_cannot_take_in_frozen_rows(self):
         draft = self.make_cycle(self.program, "2026-07-01", "2026-07-31")
         self.env.flush_all()
-        self.refused("UPDATE spp_entitlement SET cycle_id = %s WHERE id = %s", [draft.id, self.entitlement.id])
         self.refused(
-            "UPDATE spp_entitlement SET cycle_id = %s WHERE id = %s", [self.cycle.id, draft.entitlement_ids[0].id]
+            "UPDATE spp_entitlement SET cycle_id = %s WHERE id = %s", [draft.id, self.entitlement.id]
+        )
+        self.refused(
+            "UPDATE spp_entitlement SET cycle_id = %s WHERE id = %s",
+            [self.cycle.id, draft.entitlement_ids[0].id],
         )
 
     def test_by_the_orm(self):
@@ -73,28 +79,51 @@ class TestFrozen(ProgramsCase):
                     self.entitlement.with_user(user).write(values)
         with self.assertRaises(UserError):
             self.program.with_user(self.manager).write(
-                {"cycle_ids": [(1, self.cycle.id, {"entitlement_ids": [(1, self.entitlement.id, {"amount": 5})]})]}
+                {
+                    "cycle_ids": [
+                        (1, self.cycle.id, {"entitlement_ids": [(1, self.entitlement.id, {"amount": 5})]})
+                    ]
+                }
             )
         for user in self.users.values():
             with self.assertRaises(AccessError):
                 self.entitlement.with_user(user).unlink()
 
     def test_the_cycles_own_settings(self):
-        for values in ({"as_of": "2026-06-02"}, {"start": "2026-06-02"}, {"state": "approved"},
-                       {"submitted_by": False}, {"total_amount": 1}, {"approved_by": self.approver.id}):
+        for values in (
+            {"as_of": "2026-06-02"},
+            {"start": "2026-06-02"},
+            {"state": "approved"},
+            {"submitted_by": False},
+            {"total_amount": 1},
+            {"approved_by": self.approver.id},
+        ):
             with self.assertRaises(UserError):
                 self.cycle.write(values)
         with self.assertRaises(UserError):
             self.cycle.action_compute()
 
     def test_a_context_key_opens_nothing(self):
-        cycle = self.env["spp.cycle"].with_user(self.manager).with_context(default_state="approved").create(
-            {"program_id": self.program.id, "start": "2026-09-01", "end": "2026-09-30", "as_of": "2026-09-01"}
+        cycle = (
+            self.env["spp.cycle"]
+            .with_user(self.manager)
+            .with_context(default_state="approved")
+            .create(
+                {
+                    "program_id": self.program.id,
+                    "start": "2026-09-01",
+                    "end": "2026-09-30",
+                    "as_of": "2026-09-01",
+                }
+            )
         )
         self.assertEqual(cycle.state, "draft")
-        member = self.env["spp.program.membership"].with_user(self.officer).with_context(
-            default_state="enrolled", default_by_hand=True
-        ).create({"program_id": self.program.id, "partner_id": self.make_person("New").id})
+        member = (
+            self.env["spp.program.membership"]
+            .with_user(self.officer)
+            .with_context(default_state="enrolled", default_by_hand=True)
+            .create({"program_id": self.program.id, "partner_id": self.make_person("New").id})
+        )
         self.assertEqual((member.state, member.by_hand), ("candidate", False))
 
     def test_registry_edits_change_nothing(self):

@@ -25,7 +25,8 @@ class TestFund(ProgramsCase):
     def test_allocation(self):
         entry = self.env["spp.fund.entry"].browse(self.fund.fund_allocate("1234.50", "Warrant 7", "key-1"))
         self.assertEqual(
-            (entry.kind, entry.amount, entry.document, entry.user_id), ("allocation", 1234.5, "Warrant 7", self.finance)
+            (entry.kind, entry.amount, entry.document, entry.user_id),
+            ("allocation", 1234.5, "Warrant 7", self.finance),
         )
         self.assertEqual(len(entry.fiscal_year), 4)
         self.assertEqual(self.balance(), (1234.5, 0, 0, 1234.5))
@@ -123,15 +124,24 @@ class TestFund(ProgramsCase):
                     self.program.with_user(user).fund_adjust("10", "Warrant", "key")
         for user in self.users.values():
             with self.assertRaises(AccessError):
-                self.env["spp.fund.entry"].with_user(user).create({
-                    "program_id": self.program.id, "kind": "allocation", "amount": 5, "origin": "x",
-                    "currency_id": self.program.currency_id.id, "fiscal_year": "2026", "user_id": user.id,
-                    "at": "2026-01-01 00:00:00",
-                })
+                self.env["spp.fund.entry"].with_user(user).create(
+                    {
+                        "program_id": self.program.id,
+                        "kind": "allocation",
+                        "amount": 5,
+                        "origin": "x",
+                        "currency_id": self.program.currency_id.id,
+                        "fiscal_year": "2026",
+                        "user_id": user.id,
+                        "at": "2026-01-01 00:00:00",
+                    }
+                )
 
     def test_from_the_program_form(self):
-        wizard = self.env["spp.fund.change"].with_user(self.finance).create(
-            {"program_id": self.program.id, "amount": "500.00", "document": "Warrant 9"}
+        wizard = (
+            self.env["spp.fund.change"]
+            .with_user(self.finance)
+            .create({"program_id": self.program.id, "amount": "500.00", "document": "Warrant 9"})
         )
         wizard.action_post()
         wizard.action_post()

@@ -47,8 +47,12 @@ class TestProgram(ProgramsCase):
 
     def test_what_everything_rests_on_is_fixed_once_used(self):
         program = self.make_program(fund="10")
-        for values in ({"code": "NEW"}, {"target": "group"}, {"currency_id": self.env.ref("base.EUR").id},
-                       {"company_id": self.env["res.company"].create({"name": "Other"}).id}):
+        for values in (
+            {"code": "NEW"},
+            {"target": "group"},
+            {"currency_id": self.env.ref("base.EUR").id},
+            {"company_id": self.env["res.company"].create({"name": "Other"}).id},
+        ):
             with self.assertRaises(UserError):
                 program.write(values)
         program.name = "Another name"
@@ -109,12 +113,16 @@ class TestProgram(ProgramsCase):
         self.assertIn("Enroll", program.next_step)
         program.action_enroll(AS_OF)
         self.assertIn("cycle", program.next_step)
-        wizard = Form(self.env["spp.cycle.open"].with_user(self.manager).with_context(default_program_id=program.id))
+        wizard = Form(
+            self.env["spp.cycle.open"].with_user(self.manager).with_context(default_program_id=program.id)
+        )
         wizard.start = "2026-02-01"
         self.assertEqual(str(wizard.end), "2026-02-28")
         action = wizard.save().action_open()
         cycle = self.env["spp.cycle"].browse(action["res_id"])
-        self.assertEqual((str(cycle.start), str(cycle.end), str(cycle.as_of)), ("2026-02-01", "2026-02-28", "2026-02-01"))
+        self.assertEqual(
+            (str(cycle.start), str(cycle.end), str(cycle.as_of)), ("2026-02-01", "2026-02-28", "2026-02-01")
+        )
         self.assertIn("Compute", program.next_step)
 
     def test_companies_are_apart(self):

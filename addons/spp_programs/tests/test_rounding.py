@@ -15,16 +15,18 @@ class TestRounding(TransactionCase):
         return self.env["res.currency"].create({"name": name, "symbol": name, "rounding": rounding})
 
     def test_half_up_to_the_step(self):
-        for number, (rounding, amount, expected) in enumerate((
-            (0.01, "2.675", "2.68"),
-            (0.01, "2.674999", "2.67"),
-            (0.01, "1.005", "1.01"),
-            (1, "0.5", "1"),
-            (1, "10.49", "10"),
-            (0.05, "10.075", "10.10"),
-            (0.05, "10.07", "10.05"),
-            (0.001, "0.0005", "0.001"),
-        )):
+        for number, (rounding, amount, expected) in enumerate(
+            (
+                (0.01, "2.675", "2.68"),
+                (0.01, "2.674999", "2.67"),
+                (0.01, "1.005", "1.01"),
+                (1, "0.5", "1"),
+                (1, "10.49", "10"),
+                (0.05, "10.075", "10.10"),
+                (0.05, "10.07", "10.05"),
+                (0.001, "0.0005", "0.001"),
+            )
+        ):
             currency = self.currency(f"X{number}", rounding)
             self.env.cr.execute(SQL("SELECT (%s)::text", rounded(SQL("%s", amount), currency)))
             self.assertEqual(Decimal(self.env.cr.fetchone()[0]), Decimal(expected), amount)

@@ -20,8 +20,10 @@ class TestSetBased(ProgramsCase):
         as_officer, as_manager = program.with_user(self.officer), program.with_user(self.manager)
         counts = {"import": self.statements(as_officer.action_import_candidates)}
         counts["enroll"] = self.statements(as_officer.action_enroll, AS_OF)
-        cycle = self.env["spp.cycle"].with_user(self.manager).browse(
-            as_manager.action_new_cycle("2026-06-01", "2026-06-30", AS_OF)
+        cycle = (
+            self.env["spp.cycle"]
+            .with_user(self.manager)
+            .browse(as_manager.action_new_cycle("2026-06-01", "2026-06-30", AS_OF))
         )
         counts["compute"] = self.statements(cycle.action_compute)
         counts["again"] = self.statements(cycle.action_compute)
@@ -58,7 +60,9 @@ class TestSetBased(ProgramsCase):
         program.with_user(self.officer)._add_candidates(
             self.env["res.partner"]._search([("id", "=", other.id)]).select()
         )
-        self.env.cr.execute("SELECT * FROM spp_program_membership WHERE program_id = %s ORDER BY id", [program.id])
+        self.env.cr.execute(
+            "SELECT * FROM spp_program_membership WHERE program_id = %s ORDER BY id", [program.id]
+        )
         first, second = self.env.cr.dictfetchall()
         self.assertEqual(first["id"], by_orm.id)
         for column in first.keys() - {"id", "partner_id"}:

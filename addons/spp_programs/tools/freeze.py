@@ -38,12 +38,25 @@ def freeze_with_cycle(cr, table, columns):
     differs = SQL(" OR ").join(
         SQL("OLD.%s IS DISTINCT FROM NEW.%s", SQL.identifier(c), SQL.identifier(c)) for c in columns
     )
-    cr.execute(SQL(
-        "CREATE OR REPLACE TRIGGER frozen_update BEFORE UPDATE ON %s FOR EACH ROW WHEN (%s)"
-        " EXECUTE FUNCTION spp_cycle_row_frozen()", name, differs))
-    cr.execute(SQL(
-        "CREATE OR REPLACE TRIGGER frozen_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS touched"
-        " FOR EACH STATEMENT EXECUTE FUNCTION spp_cycle_rows_frozen()", name))
-    cr.execute(SQL(
-        "CREATE OR REPLACE TRIGGER frozen_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS touched"
-        " FOR EACH STATEMENT EXECUTE FUNCTION spp_cycle_rows_frozen()", name))
+    cr.execute(
+        SQL(
+            "CREATE OR REPLACE TRIGGER frozen_update BEFORE UPDATE ON %s FOR EACH ROW WHEN (%s)"
+            " EXECUTE FUNCTION spp_cycle_row_frozen()",
+            name,
+            differs,
+        )
+    )
+    cr.execute(
+        SQL(
+            "CREATE OR REPLACE TRIGGER frozen_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS touched"
+            " FOR EACH STATEMENT EXECUTE FUNCTION spp_cycle_rows_frozen()",
+            name,
+        )
+    )
+    cr.execute(
+        SQL(
+            "CREATE OR REPLACE TRIGGER frozen_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS touched"
+            " FOR EACH STATEMENT EXECUTE FUNCTION spp_cycle_rows_frozen()",
+            name,
+        )
+    )

@@ -39,8 +39,12 @@ def exact(text, currency):
     amount = Decimal(str(text).strip())
     if amount % step(currency):
         raise UserError(
-            _("%(amount)s cannot be held in %(currency)s: its smallest amount is %(step)s.",
-              amount=text, currency=currency.name, step=step(currency))
+            _(
+                "%(amount)s cannot be held in %(currency)s: its smallest amount is %(step)s.",
+                amount=text,
+                currency=currency.name,
+                step=step(currency),
+            )
         )
     return amount
 

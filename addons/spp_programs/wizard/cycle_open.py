@@ -13,7 +13,11 @@ class CycleOpen(models.TransientModel):
     start = fields.Date(required=True, compute="_compute_start", store=True, readonly=False)
     end = fields.Date(required=True, compute="_compute_end", store=True, readonly=False)
     as_of = fields.Date(
-        string="As of", required=True, compute="_compute_as_of", store=True, readonly=False,
+        string="As of",
+        required=True,
+        compute="_compute_as_of",
+        store=True,
+        readonly=False,
         help="The date on which the rule looks at people: their ages, and who lives in which household.",
     )
 
@@ -22,7 +26,9 @@ class CycleOpen(models.TransientModel):
         """The day after the last cycle, else the first of this month."""
         for wizard in self:
             last = self.env["spp.cycle"].search(
-                [("program_id", "=", wizard.program_id.id), ("state", "!=", "cancelled")], order="end desc", limit=1
+                [("program_id", "=", wizard.program_id.id), ("state", "!=", "cancelled")],
+                order="end desc",
+                limit=1,
             )
             today = fields.Date.context_today(wizard)
             wizard.start = last.end + relativedelta(days=1) if last else today.replace(day=1)

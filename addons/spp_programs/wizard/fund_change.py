@@ -22,7 +22,9 @@ class FundChange(models.TransientModel):
     amount = fields.Char(required=True, help="A decimal number, like 1250.50.")
     document = fields.Char(required=True, help="The paper it rests on: a warrant, a letter.")
     request_key = fields.Char(
-        required=True, readonly=True, default=lambda self: str(uuid.uuid4()),
+        required=True,
+        readonly=True,
+        default=lambda self: str(uuid.uuid4()),
         help="Keeps a second click from posting twice.",
     )
 
