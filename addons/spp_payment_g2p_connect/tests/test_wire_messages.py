@@ -30,7 +30,9 @@ ITEM = Item(
     payee_name="Zoë Nguyễn",
     note="Cycle 2026-11",
 )
-SPECIFICATION = Path(os.environ.get("SPP_TESTDATA", "/work/shared/testdata")) / "g2p-connect"
+# Public test data is kept beside the repository, not in it.
+TESTDATA = Path(os.environ.get("SPP_TESTDATA") or Path(__file__).resolve().parents[4] / "shared" / "testdata")
+SPECIFICATION = TESTDATA / "g2p-connect"
 
 
 def request(*items):
@@ -142,11 +144,11 @@ class TestPublishedSpecification(unittest.TestCase):
         cls.document = yaml.safe_load(text)
         cls.validator = jsonschema.Draft4Validator
 
-    def check(self, path, message):
+    def errors(self, path, message):
         schema = self.document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
         self.relax_action(schema)
         validator = self.validator({**schema, "components": self.document["components"]})
-        self.assertEqual([error.message for error in validator.iter_errors(message)], [])
+        return [error.message for error in validator.iter_errors(message)]
 
     def relax_action(self, schema):
         """The action enumerations are copied from other operations; servers take any."""
@@ -168,10 +170,16 @@ class TestPublishedSpecification(unittest.TestCase):
                 yield from self.walk(each)
 
     def test_disburse(self):
-        self.check("/disburse/sync/disburse", request())
+        self.assertEqual(self.errors("/disburse/sync/disburse", request()), [])
 
     def test_status(self):
-        self.check("/disburse/sync/txn/status", status_request(PARTY, "status", "m-2", ["PAY-1"], NOW))
+        message = status_request(PARTY, "status", "m-2", ["PAY-1"], NOW)
+        self.assertEqual(self.errors("/disburse/sync/txn/status", message), [])
+
+    def test_the_document_is_really_asked(self):
+        message = request()
+        message["message"]["disbursements"][0]["amount"] = "150"
+        self.assertTrue(self.errors("/disburse/sync/disburse", message))
 
     def test_our_amounts_match_the_published_pattern(self):
         pattern = re.search(r"pattern: '?(\^\\d\{1,13\}.*?\$)", (SPECIFICATION / "disburse_core_api_v1.0.0.yaml").read_text())

@@ -5,6 +5,12 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
 
+READERS = (
+    "spp_base.group_auditor,spp_base.group_program_manager,spp_base.group_finance_officer,spp_base.group_approver,"
+    "spp_base.group_payment_releaser"
+)  # the roles that may read payments
+
+
 class Program(models.Model):
     _inherit = "spp.program"
 
@@ -26,7 +32,7 @@ class Entitlement(models.Model):
     _inherit = "spp.entitlement"
 
     payment_ids = fields.One2many(
-        comodel_name="spp.payment", inverse_name="entitlement_id", string="Payments", readonly=True
+        comodel_name="spp.payment", inverse_name="entitlement_id", string="Payments", readonly=True, groups=READERS
     )
 
 
@@ -34,10 +40,10 @@ class Cycle(models.Model):
     _inherit = "spp.cycle"
 
     payment_ids = fields.One2many(
-        comodel_name="spp.payment", inverse_name="cycle_id", string="Payments", readonly=True
+        comodel_name="spp.payment", inverse_name="cycle_id", string="Payments", readonly=True, groups=READERS
     )
     payment_batch_ids = fields.One2many(
-        comodel_name="spp.payment.batch", inverse_name="cycle_id", string="Payment batches", readonly=True
+        comodel_name="spp.payment.batch", inverse_name="cycle_id", string="Payment batches", readonly=True, groups=READERS
     )
     payment_summary_ids = fields.One2many(
         comodel_name="spp.payment.summary", inverse_name="cycle_id", string="Where the money is", readonly=True
@@ -99,7 +105,7 @@ class Cycle(models.Model):
         self.env["spp.audit.entry"]._log(
             "payments_prepared", self, new={"prepared": len(made), "held": held, "batches": batches}, run=run
         )
-        run._finish({"prepared": len(made), "held": held, "batches": batches})
+        run._finish({_("Prepared"): len(made), _("Held"): held, _("Batches"): batches})
         return run.id
 
     def action_send_payments(self):

@@ -1,5 +1,7 @@
 """An approved cycle of people with accounts, for the tests of payments."""
 
+from odoo.addons.spp_base.tests.common import CheapPasswords
+
 from .common import ProgramsCase
 
 
@@ -41,7 +43,7 @@ class PaymentsMixin:
         return run.counts
 
 
-class PaymentsCase(PaymentsMixin, ProgramsCase):
+class PaymentsCase(PaymentsMixin, CheapPasswords, ProgramsCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -4,6 +4,8 @@ from xmlrpc.client import Fault
 
 from odoo.tests import HttpCase, tagged
 
+from odoo.addons.spp_base.tests.common import CheapPasswords
+
 from .common import ProgramsMixin
 from .payment_common import PaymentsMixin
 
@@ -12,7 +14,7 @@ NUMBER = "4455667788"
 
 
 @tagged("post_install", "-at_install")
-class TestPaymentAccess(ProgramsMixin, PaymentsMixin, HttpCase):
+class TestPaymentAccess(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

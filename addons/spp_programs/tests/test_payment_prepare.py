@@ -14,7 +14,7 @@ class TestPaymentPrepare(PaymentsCase):
     def test_one_payment_per_entitlement(self):
         people = self.make_payees(3)
         cycle = self.approved_cycle(people)
-        self.assertEqual(self.prepare(cycle), {"prepared": 3, "held": 0, "batches": 1})
+        self.assertEqual(self.prepare(cycle), {"Prepared": 3, "Held": 0, "Batches": 1})
         payments = cycle.payment_ids
         self.assertEqual(payments.partner_id, people)
         self.assertEqual(payments.payee_id, people)
@@ -32,10 +32,10 @@ class TestPaymentPrepare(PaymentsCase):
         cycle = self.approved_cycle(self.make_payees(3))
         self.prepare(cycle)
         before = cycle.payment_ids
-        self.assertEqual(self.prepare(cycle), {"prepared": 0, "held": 0, "batches": 0})
+        self.assertEqual(self.prepare(cycle), {"Prepared": 0, "Held": 0, "Batches": 0})
         self.assertEqual(cycle.payment_ids, before)
         before[0].with_user(self.manager).action_cancel("Wrong day")
-        self.assertEqual(self.prepare(cycle), {"prepared": 1, "held": 0, "batches": 1})
+        self.assertEqual(self.prepare(cycle), {"Prepared": 1, "Held": 0, "Batches": 1})
         self.assertEqual(len(cycle.payment_ids), 4)
 
     def test_the_database_refuses_a_second_live_payment(self):
@@ -73,12 +73,12 @@ class TestPaymentPrepare(PaymentsCase):
                 (0, 0, {"name": "Maize", "kind": "goods", "quantity": 2, "product_name": "Maize, bag of 10 kg"}),
             ],
         )
-        self.assertEqual(self.prepare(cycle)["prepared"], 1)
+        self.assertEqual(self.prepare(cycle)["Prepared"], 1)
 
     def test_batches_have_the_managers_size(self):
         self.payment_manager.batch_size = 2
         cycle = self.approved_cycle(self.make_payees(5))
-        self.assertEqual(self.prepare(cycle)["batches"], 3)
+        self.assertEqual(self.prepare(cycle)["Batches"], 3)
         self.assertEqual(sorted(cycle.payment_batch_ids.mapped("payment_count")), [1, 2, 2])
         self.assertEqual(sum(cycle.payment_batch_ids.mapped("total_amount")), 500.0)
 
@@ -118,7 +118,7 @@ class TestPaymentHolds(PaymentsCase):
     def test_without_account_held_until_there_is_one(self):
         person, other = self.make_people(1), self.make_payees(1)
         cycle = self.approved_cycle(person | other)
-        self.assertEqual(self.prepare(cycle), {"prepared": 2, "held": 1, "batches": 1})
+        self.assertEqual(self.prepare(cycle), {"Prepared": 2, "Held": 1, "Batches": 1})
         held = cycle.payment_ids.filtered(lambda payment: payment.state == "held")
         self.assertEqual(held.partner_id, person)
         self.assertIn("no active primary account", held.state_reason)

@@ -75,7 +75,7 @@ class TestPaymentStates(PaymentsCase):
         self.go("sending", "paid", "returned")
         self.assertEqual(self.fund(), (200.0, 0.0))
         self.assertEqual(self.payment.entitlement_id.state, "approved")
-        self.assertEqual(self.prepare(self.cycle)["prepared"], 0)  # not by itself
+        self.assertEqual(self.prepare(self.cycle)["Prepared"], 0)  # not by itself
         new = self.env["spp.payment"].browse(self.payment.with_user(self.manager).action_reissue())
         self.assertEqual((new.reissue_of_id, new.state), (self.payment, "ready"))
         self.assertNotEqual(new.reference, self.payment.reference)
@@ -88,7 +88,7 @@ class TestPaymentStates(PaymentsCase):
     def test_rejected_stays_due_until_a_person_acts(self):
         self.go("sending", "rejected")
         self.assertEqual(self.fund(), (200.0, 0.0))
-        self.assertEqual(self.prepare(self.cycle)["prepared"], 0)
+        self.assertEqual(self.prepare(self.cycle)["Prepared"], 0)
         with self.assertRaises(AccessError):
             self.payment.with_user(self.finance).action_reissue()
         new = self.env["spp.payment"].browse(self.payment.with_user(self.manager).action_reissue())
