@@ -30,6 +30,7 @@ class SppRule(models.Model):
     draft_version_id = fields.Many2one(comodel_name="spp.rule.version", compute="_compute_draft_version_id")
     state = fields.Selection(
         selection=[("draft", "Draft"), ("published", "Published"), ("retired", "Retired")],
+        string="Status",
         compute="_compute_state",
         store=True,
     )
@@ -46,13 +47,7 @@ class SppRule(models.Model):
         copy=False,
         help="The date at which ages and memberships are taken when the rule is checked.",
     )
-    check_version_id = fields.Many2one(
-        comodel_name="spp.rule.version",
-        string="Checked Version",
-        readonly=True,
-        copy=False,
-        ondelete="set null",
-    )
+    check_expression = fields.Text(readonly=True, copy=False, help="The condition that was checked.")
     check_date = fields.Date(string="Checked as of", readonly=True, copy=False)
     check_eligible = fields.Integer(string="Eligible", readonly=True, copy=False)
     check_not_eligible = fields.Integer(string="Not eligible", readonly=True, copy=False)
@@ -103,12 +98,11 @@ class SppRule(models.Model):
                 rule.problem = f"{error}\n\n{error.pointer(rule.expression)}"
 
     @api.depends(
-        "check_version_id", "check_eligible", "check_not_eligible", "check_undetermined", "expression"
+        "check_expression", "expression", "check_eligible", "check_not_eligible", "check_undetermined"
     )
     def _compute_check_current(self):
         for rule in self:
-            checked = rule.check_version_id
-            rule.check_current = bool(checked) and checked == rule._working_version()
+            rule.check_current = bool(rule.check_date) and rule.check_expression == rule.expression
             total = rule.check_eligible + rule.check_not_eligible + rule.check_undetermined
             rule.check_warning = False
             if not total:
@@ -146,7 +140,7 @@ class SppRule(models.Model):
         counts = version._counts(self.env["spp.cel.schema"]._population(self.target), as_of)
         self.write(
             {
-                "check_version_id": version.id,
+                "check_expression": version.expression,
                 "check_date": as_of,
                 "check_eligible": counts["eligible"],
                 "check_not_eligible": counts["not_eligible"],
@@ -179,7 +173,10 @@ class SppRule(models.Model):
             "res_model": "spp.rule.trial",
             "view_mode": "form",
             "target": "new",
-            "context": {"default_version_id": version.id},
+            "context": {
+                "default_version_id": version.id,
+                "default_as_of": self.check_as_of or fields.Date.context_today(self),
+            },
         }
 
     def _working_version(self):

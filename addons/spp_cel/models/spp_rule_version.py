@@ -236,7 +236,10 @@ class SppRuleVersion(models.Model):
         }
 
     def _explain(self, facts, outcome, as_of):
-        """One paragraph from stored facts: what the outcome rests on, at the as-of date."""
+        """One paragraph from stored facts: what the outcome rests on, at the as-of date.
+
+        Without facts it is the outcome alone.
+        """
         labels = {
             "eligible": _("Eligible on %s.", as_of),
             "not_eligible": _("Not eligible on %s.", as_of),

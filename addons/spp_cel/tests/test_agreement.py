@@ -2,9 +2,11 @@
 
 Expressions are generated over every form that the compiler has; the registry holds the edges
 (tests/common.py). The interpreter itself is held to written answers in test_lang_interpret.py.
+SPP_RULE_EXAMPLES=5000 in the environment looks further, at random.
 """
 
 import datetime
+import os
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -84,8 +86,8 @@ GROUP = joined(
 INDIVIDUAL = joined(over("individual"))
 
 EXAMPLES = settings(
-    max_examples=100,
-    derandomize=True,
+    max_examples=int(os.environ.get("SPP_RULE_EXAMPLES", 100)),
+    derandomize="SPP_RULE_EXAMPLES" not in os.environ,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

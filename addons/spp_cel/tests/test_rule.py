@@ -187,6 +187,8 @@ class TestRule(RuleCase):
             rule.expression = text
             rule.action_check()
             self.assertIn(words, rule.check_warning)
+        rule.expression = "group.members.size() > 1"
+        self.assertFalse(rule.check_current)
 
     def test_check_does_not_run_forever(self):
         rule = self.rule(CHILD)
