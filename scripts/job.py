@@ -155,13 +155,12 @@ class Chain:
                     [("module", "=", "spp_base"), ("name", "=", f"group_{role}")],
                     ["res_id"],
                 )
-                user = self.as_admin.one(
-                    "res.users",
-                    [("login", "=", login)],
-                    {"login": login, "name": name, "groups_id": [(4, group["res_id"])]},
-                )
-                if not Session.user_id(self.url, self.database, login, self.password):
-                    self.as_admin("res.users", "write", [user], {"password": self.password})
+                found = self.as_admin("res.users", "search", [("login", "=", login)])
+                if not found:
+                    values = {"login": login, "name": name, "groups_id": [(4, group["res_id"])]}
+                    self.as_admin("res.users", "create", {**values, "password": self.password})
+                elif not Session.user_id(self.url, self.database, login, self.password):
+                    self.as_admin("res.users", "write", found, {"password": self.password})
 
     def systems(self):
         with step("Outside systems, configured and tested") as note:
@@ -287,7 +286,9 @@ class Chain:
         name = self._name(program)
         cycle, is_new = self._cycle(program)
         with step(f"{name}: cycle computed, submitted, approved by another person") as note:
-            if is_new:
+            if not is_new:
+                note("in an earlier run")
+            else:
                 self.as_manager("spp.cycle", "action_compute", [cycle])
                 self.as_manager("spp.cycle", "action_submit", [cycle])
                 self._must_refuse(lambda: self.as_manager("spp.cycle", "action_approve", [cycle]))
