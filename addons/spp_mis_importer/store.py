@@ -101,7 +101,9 @@ class Store:
                 items.append(self._item(record, partner_id))
             except Unmapped as error:
                 tally.troubles.append(self._trouble(record, error.reason, partner_id))
-        self._attempt(items, tally, self._save_items)
+        size = self.source.page_size  # the registry API sends everything as one page
+        for start in range(0, len(items), size):
+            self._attempt(items[start : start + size], tally, self._save_items)
         self._mark_seen(known)
         self._settle([*records], tally)
         if new := [item.record for item in items if not item.known_id]:

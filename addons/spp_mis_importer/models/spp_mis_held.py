@@ -11,6 +11,34 @@ from odoo.tools import SQL
 
 from odoo.addons.spp_registry.models.spp_payment_account import mask_number
 
+# Label → the keys that registry APIs and our own records use; anything else is of no help to a person.
+SHOWN = [
+    ("Name", ["name"]),
+    ("Family name", ["family_name"]),
+    ("Given name", ["given_name"]),
+    ("Additional names", ["addl_name", "additional_name"]),
+    ("Kind of group", ["kind"]),
+    ("Gender", ["gender"]),
+    ("Date of birth", ["birthdate"]),
+    ("Place of birth", ["birth_place"]),
+    ("Address", ["address"]),
+    ("E-mail", ["email"]),
+    ("Registered on", ["registration_date"]),
+    ("Disabled on", ["disabled"]),
+    ("Document", ["ids", "reg_ids", "documents"]),
+    ("Phone", ["phone_numbers", "phone_number_ids", "phones"]),
+    ("Account", ["bank_ids", "accounts"]),
+    ("Person", ["individual_name"]),
+    ("Role", ["roles"]),
+    ("From", ["start"]),
+    ("Until", ["ended"]),
+    ("Member", ["members", "memberships"]),
+]
+PARTS = (
+    "id_type", "id_type_as_str", "type", "value", "expiry_date", "phone_no", "number", "bank_name", "bank",
+    "acc_number", "individual_name", "name", "individual", "ended",
+)  # fmt: skip
+MASKED = {"value", "phone_no", "number", "acc_number"}
 WORKERS = ("enrollment_officer", "program_manager")  # who decides about held records
 
 
@@ -24,6 +52,7 @@ class MisHeld(models.Model):
     )
     record_kind = fields.Selection(
         selection=[("individual", "Person"), ("group", "Group"), ("membership", "Membership")],
+        string="Kind",
         required=True,
         readonly=True,
     )
@@ -147,30 +176,20 @@ class MisHeld(models.Model):
             failures.write({"resolved": True})
 
 
-def _lines(payload, indent=""):
-    """A record as lines of text, numbers masked. Rows as the source sent them are shown by the same names."""
-    for key, value in payload.items():
-        if value in (None, False, "", [], ()):
-            continue
-        label = key.replace("_", " ")
-        if isinstance(value, list):
-            for child in value:
-                yield f"{indent}{label}: {_one_line(child)}"
-        elif isinstance(value, dict):
-            yield f"{indent}{label}: {_one_line(value)}"
-        else:
-            yield f"{indent}{label}: {_shown(key, value)}"
+def _lines(payload):
+    """A record as lines of text, numbers masked; read as the source sent it, or as it was stored."""
+    for label, keys in SHOWN:
+        for value in (payload.get(key) for key in keys):
+            for one in value if isinstance(value, list) else [value]:
+                text = _text(one, masked=bool(MASKED.intersection(keys)))
+                if text:
+                    yield f"{label}: {text}"
 
 
-def _one_line(value):
-    if not isinstance(value, dict):
-        return str(value)
-    return ", ".join(
-        f"{_shown(key, child)}"
-        for key, child in value.items()
-        if child not in (None, False, "", [], ()) and not isinstance(child, dict)
-    )
-
-
-def _shown(key, value):
-    return mask_number(str(value)) if key in ("acc_number", "number", "value", "phone_no") else str(value)
+def _text(value, masked):
+    if isinstance(value, dict):
+        parts = (_text(value.get(key), masked=key in MASKED) for key in PARTS)
+        return ", ".join(part for part in parts if part)
+    if value is None or value is False or isinstance(value, list):
+        return ""
+    return mask_number(str(value)) if masked else ", ".join(str(value).splitlines())

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools import SQL
 
 from odoo.addons.queue_job.exception import RetryableJobError
@@ -64,7 +64,9 @@ class MisSource(models.Model):
     logout_path = fields.Char(required=True, default=LOGOUT_PATH)
     registry_path = fields.Char(required=True, default=REGISTRY_PATH)
     page_size = fields.Integer(
-        required=True, default=500, help="Records per page, each stored in one transaction. JSON-RPC only."
+        required=True,
+        default=500,
+        help="Records stored together; over JSON-RPC also read together, each page in a transaction of its own.",
     )
     unknown_catalogue = fields.Selection(
         selection=[
@@ -138,7 +140,7 @@ class MisSource(models.Model):
     def _check_endpoint(self):
         for source in self:
             if source.endpoint_id.sudo().auth_type != "session":  # sudo: a condition, nothing is shown
-                raise UserError(
+                raise ValidationError(
                     _("%s: the system must be one that we log in to once, with a session.", source.name)
                 )
 
@@ -255,8 +257,8 @@ class MisSource(models.Model):
     def _run_retry(self, run):
         """What spp.run calls to try again what failed in `run`."""
         failures = run.sudo().failure_ids  # sudo: ids only; who may retry is checked below
-        if run.state == "failed" and not failures:
-            return self.action_import()
+        if run.state == "failed" and run.kind == "mis_import":
+            return self.action_import()  # brings what is left, and what was held
         held = self.env["spp.mis.held"].sudo().browse(failures.filtered("res_id").mapped("res_id")).exists()
         return self._start_retry(held.filtered(lambda held: held.state == "waiting").sudo(False))
 
@@ -316,9 +318,9 @@ class MisSource(models.Model):
                     run._fail(reason)
                 return
             counts = source._store_page(run, stage, page, counts)
+            run._progress(counts["read"])
             following = source._following(stage, page)
             if following:
-                run._progress(counts["read"])
                 self._enqueue(run, *following, counts, held_ids)
             else:
                 run._finish(source._conclude(run, stage, counts))

@@ -103,8 +103,12 @@ class TestHeld(MisMixin, TransactionCase):
         self.do_import()
         held = self.held("individual:8")
         self.assertIn("ACC00000001", str(held.payload))
-        self.assertIn("ABADA, FLORA", held.summary)
-        self.assertIn("birthdate: never", held.summary)
+        lines = held.summary.splitlines()
+        self.assertEqual(lines[0], "Name: ABADA, FLORA")
+        self.assertIn("Date of birth: never", lines)
+        self.assertIn("Address: 1 Main Road, Village 1", lines)
+        self.assertIn("Document: National ID, ••••0001, 2031-01-01", lines)
+        self.assertIn("Account: Coastal Savings Bank, ••••0001", lines)
         for secret in ("ACC00000001", "NID-000001", "+639170000001"):
             self.assertNotIn(secret, held.summary)
 

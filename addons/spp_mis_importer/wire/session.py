@@ -212,4 +212,5 @@ def _clock_ahead(answer):
         return None
     if not told.tzinfo:
         told = told.replace(tzinfo=UTC)
-    return round((told - datetime.now(UTC)).total_seconds())
+    # The header is cut to seconds.
+    return round((told - datetime.now(UTC)).total_seconds() + 0.5)
