@@ -78,7 +78,8 @@ def download(archive, target):
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".odoo-") as partial:
         with tarfile.open(fileobj=io.BytesIO(_data_of_deb(package))) as tree:
-            tree.extractall(partial, filter="data")
+            # Python before 3.11.4 has no filters; what we unpack has just been checked against its checksum.
+            tree.extractall(partial, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         (packages,) = Path(partial).glob("usr/lib/python3*/dist-packages")
         shutil.move(packages, target)
 

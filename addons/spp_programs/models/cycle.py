@@ -322,7 +322,7 @@ class Cycle(models.Model):
             old = cycle.state
             cycle._write_guarded({**vals, "state": state})
             self.env["spp.audit.entry"]._log(
-                f"cycle.{state}",
+                "Cycle sent back" if state == "draft" else f"Cycle {state}",
                 cycle,
                 old={"state": old},
                 new={"state": state, "entitlements": cycle.entitlement_count, "total": cycle.total_amount},

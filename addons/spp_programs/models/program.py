@@ -346,7 +346,10 @@ class Program(models.Model):
             old = program.state
             program._write_guarded({"state": state})
             self.env["spp.audit.entry"]._log(
-                f"program.{state}", program, old={"state": old}, new={"state": state}
+                "Program activated" if state == "active" else f"Program {state}",
+                program,
+                old={"state": old},
+                new={"state": state},
             )
 
     def _state_label(self):

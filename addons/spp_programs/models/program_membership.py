@@ -7,14 +7,18 @@ does not touch it. Nobody is ever deleted.
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-# decision of a person: (states it applies to, state it leads to)
+# decision of a person: (states it applies to, state it leads to, how the audit trail names it)
 DECISIONS = {
-    "enroll": (("candidate", "ineligible"), "enrolled"),
-    "suspend": (("enrolled",), "suspended"),
-    "resume": (("suspended",), "enrolled"),
-    "exit": (("candidate", "ineligible", "enrolled", "suspended"), "exited"),
-    "graduate": (("enrolled", "suspended"), "graduated"),
-    "duplicate": (("candidate", "ineligible", "enrolled", "suspended"), "duplicate"),
+    "enroll": (("candidate", "ineligible"), "enrolled", "Member enrolled by hand"),
+    "suspend": (("enrolled",), "suspended", "Member suspended"),
+    "resume": (("suspended",), "enrolled", "Member resumed"),
+    "exit": (("candidate", "ineligible", "enrolled", "suspended"), "exited", "Member exited"),
+    "graduate": (("enrolled", "suspended"), "graduated", "Member graduated"),
+    "duplicate": (
+        ("candidate", "ineligible", "enrolled", "suspended"),
+        "duplicate",
+        "Member marked as a duplicate",
+    ),
 }
 REGISTRANT_STATUS_REASON = {
     "disabled": "The registry has this registrant as disabled.",
@@ -195,7 +199,7 @@ class ProgramMembership(models.Model):
         if not reason:
             raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
         date = fields.Date.to_date(date) or fields.Date.context_today(self)
-        states, new_state = DECISIONS[decision]
+        states, new_state, words = DECISIONS[decision]
         self._lock()
         refused = self.filtered(lambda membership: membership.state not in states)
         if refused:
@@ -213,11 +217,11 @@ class ProgramMembership(models.Model):
         if decision == "enroll":
             vals.update(by_hand=True, enrolled_on=date)
         for program, members in self.grouped("program_id").items():
-            self._log_decision(program, members, decision, vals)
+            self._log_decision(program, members, words, vals)
         self._write_guarded(vals)
         return True
 
-    def _log_decision(self, program, members, decision, vals):
+    def _log_decision(self, program, members, words, vals):
         """One audit entry per program, on the membership itself when there is only one."""
         new = {"state": vals["state"], "date": str(vals["state_date"])}
         record, old = members, {"state": members[:1].state}
@@ -225,6 +229,4 @@ class ProgramMembership(models.Model):
             record = program
             old = {"state": {str(m.id): m.state for m in members}}
             new["memberships"] = members.ids
-        self.env["spp.audit.entry"]._log(
-            f"member.{decision}", record, old=old, new=new, note=vals["state_reason"]
-        )
+        self.env["spp.audit.entry"]._log(words, record, old=old, new=new, note=vals["state_reason"])

@@ -63,10 +63,10 @@ class TestDecisions(ProgramsCase):
         self.members[:2].action_suspend("Flood")
         self.members[2].action_exit("Left")
         entries = self.env["spp.audit.entry"].search(
-            [("action", "in", ["member.suspend", "member.exit"]), ("user_id", "=", self.officer.id)]
+            [("action", "in", ["Member suspended", "Member exited"]), ("user_id", "=", self.officer.id)]
         )
         self.assertEqual(len(entries), 2)
-        bulk = entries.filtered(lambda e: e.action == "member.suspend")
+        bulk = entries.filtered(lambda e: e.action == "Member suspended")
         self.assertEqual((bulk.res_model, bulk.res_id), ("spp.program", self.program.id))
         self.assertEqual(bulk.new["memberships"], self.members[:2].ids)
         single = entries - bulk

@@ -1,0 +1,114 @@
+"""Two people press the same button at once, over real connections: it happens once, and the fund holds."""
+
+import xmlrpc.client
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+
+from scripts import job
+
+AT_ONCE = 4
+_periods = count(2030)
+
+
+@pytest.fixture
+def cycle(system):
+    """A computed cycle of a program with its own fund; not submitted."""
+    return make_cycle(system, "5000.00")
+
+
+def make_cycle(system, fund):
+    year = next(_periods)
+    manager, finance, officer = system.log_in("manager"), system.log_in("finance"), system.log_in("officer")
+    (rule,) = manager("spp.rule", "search", [("name", "=", "Children under five")])
+    (payer,) = manager("spp.payment.manager", "search", [], limit=1)
+    program = manager("spp.program", "create", {
+        "name": f"Rush {year}", "code": f"RUSH{year}", "target": "group", "rule_id": rule, "payment_manager_id": payer,
+        "benefit_ids": [(0, 0, {"name": "Cash", "kind": "money", "amount": 10.0})],
+    })  # fmt: skip
+    manager("spp.program", "action_activate", [program])
+    finance("spp.program", "fund_allocate", [program], fund, "Decree", f"rush-{year}")
+    officer("spp.program", "action_import_candidates", [program])
+    manager("spp.program", "action_enroll", [program], job.AS_OF)
+    return open_cycle(manager, program, year)
+
+
+def open_cycle(manager, program, year):
+    cycle = manager("spp.program", "action_new_cycle", [program], f"{year}-01-01", f"{year}-01-31", job.AS_OF)
+    manager("spp.cycle", "action_compute", [cycle])
+    return cycle
+
+
+def at_once(sessions, method, cycles):
+    """Call `method` from several connections in the same moment; how many of the calls were carried out."""
+
+    def call(session, cycle):
+        try:
+            session("spp.cycle", method, [cycle])
+            return True
+        except xmlrpc.client.Fault:
+            return False
+
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        return sum(pool.map(call, sessions, cycles))
+
+
+def several(system, login):
+    return [system.log_in(login) for _number in range(AT_ONCE)]
+
+
+def fund(system, cycle):
+    finance = system.log_in("finance")
+    (row,) = finance("spp.cycle", "read", [cycle], ["program_id", "total_amount"])
+    (program,) = finance("spp.program", "read", [row["program_id"][0]], ["fund_committed", "fund_free"])
+    return row["total_amount"], program["fund_committed"], program["fund_free"]
+
+
+def test_a_cycle_approved_twice_at_once_commits_its_total_once(system, cycle):
+    system.log_in("manager")("spp.cycle", "action_submit", [cycle])
+    assert at_once(several(system, "approver"), "action_approve", [cycle] * AT_ONCE) == 1
+    total, committed, free = fund(system, cycle)
+    assert committed == total
+    assert free == 5000 - total
+
+
+def test_two_cycles_approved_at_once_never_spend_more_than_the_fund_has(system):
+    first = make_cycle(system, "400.00")  # enough for one cycle, not for two
+    manager = system.log_in("manager")
+    (row,) = manager("spp.cycle", "read", [first], ["program_id", "total_amount"])
+    assert 200 < row["total_amount"] <= 400
+    second = open_cycle(manager, row["program_id"][0], next(_periods))
+    for one in (first, second):
+        manager("spp.cycle", "action_submit", [one])
+    assert at_once(several(system, "approver")[:2], "action_approve", [first, second]) == 1
+    _total, committed, free = fund(system, first)
+    assert committed == row["total_amount"]
+    assert free >= 0
+
+
+def test_payments_prepared_and_sent_twice_at_once_are_paid_once(system, cycle):
+    manager = system.log_in("manager")
+    manager("spp.cycle", "action_submit", [cycle])
+    system.log_in("approver")("spp.cycle", "action_approve", [cycle])
+    at_once(several(system, "manager"), "action_prepare_payments", [cycle] * AT_ONCE)
+    finance = system.log_in("finance")
+    payments = finance(
+        "spp.payment", "search_read", [("cycle_id", "=", cycle)], ["reference", "entitlement_id"]
+    )
+    (row,) = finance("spp.cycle", "read", [cycle], ["entitlement_count"])
+    assert (
+        len(payments)
+        == len({payment["entitlement_id"][0] for payment in payments})
+        == row["entitlement_count"]
+    )
+
+    at_once(several(system, "releaser"), "action_send_payments", [cycle] * AT_ONCE)
+    chain = system.chain()
+    domain = [("cycle_id", "=", cycle)]
+    chain._wait("sending", lambda: not chain._count(domain, "ready", "sending"))
+    chain._wait("settlement", lambda: chain._settled(domain), pause=1)
+
+    received = system.received()
+    of_cycle = [received[payment["reference"]] for payment in payments if payment["reference"] in received]
+    assert of_cycle and set(of_cycle) == {1}
