@@ -70,6 +70,14 @@ class TestAccess(MisMixin, RoleCase):
             ):
                 self.assertEqual(self.allowed(role, "spp.mis.source", method, source), may, (role, method))
 
+    @mute_logger("odoo.http")
+    def test_retry_of_what_failed_in_a_run(self):
+        run = self.source.last_run_id
+        self.assertFalse(self.allowed("program_viewer", "spp.run", "action_retry", run.ids))
+        self.assertFalse(self.allowed("admin", "spp.run", "action_retry", run.ids))
+        again = self.rpc("enrollment_officer", "spp.run", "action_retry", run.ids)
+        self.assertEqual(self.env["spp.run"].browse(again).kind, "mis_retry")
+
     def test_answers_are_plain_values(self):
         told = self.rpc("enrollment_officer", "spp.mis.source", "action_test_connection", self.source.ids)
         self.assertEqual((told["params"]["people"], told["params"]["groups"]), (219, 71))
