@@ -128,6 +128,7 @@ class _Members:
         self.row = row
         self.owner = owner  # the target's row as seen from inside
         self.pairs = []  # (key, certain, possible)
+        self.used = set()  # names of the numbers that are asked for
 
 
 class _Compiler:
@@ -258,14 +259,14 @@ class _Compiler:
             return Sql("TRUE")
         if number == 1 and self.exists:
             return self._exists(count, self.true)
-        return Sql("%s >= %s", self._pair(count)[0], self._bound(Type.INT, number))
+        return Sql("%s >= %s", *self._pair(count, ["certain"]), self._bound(Type.INT, number))
 
     def _at_most(self, count, number):
         if number < 0:
             return Sql("FALSE")
         if number == 0 and self.exists:
             return Sql("NOT %s", self._exists(count, lambda p: Sql("(%s) IS NOT TRUE", self.false(p))))
-        return Sql("%s <= %s", self._pair(count)[1], self._bound(Type.INT, number))
+        return Sql("%s <= %s", *self._pair(count, ["possible"]), self._bound(Type.INT, number))
 
     def _exists(self, count, condition):
         members = _Members(count.collection, self._item_row(count.collection), self.row)
@@ -277,12 +278,12 @@ class _Compiler:
             inside,
         )
 
-    def _pair(self, count):
-        """The columns (certain, possible) of a count."""
+    def _pair(self, count, sides=("certain", "possible")):
+        """The columns (certain, possible) of a count, or only one of the two."""
         members = self._joined(count.collection)
         if count.predicate is None:
             everyone = self._number(members, "n")
-            return everyone, everyone
+            return tuple(everyone for _side in sides)
         key = ir.text(count)
         numbers = [number for number, pair in enumerate(members.pairs) if pair[0] == key]
         if not numbers:
@@ -290,10 +291,11 @@ class _Compiler:
             possible = Sql("(%s) IS NOT TRUE", self._inside(count, members, self.false))
             members.pairs.append((key, certain, possible))
             numbers = [len(members.pairs) - 1]
-        return self._number(members, f"certain{numbers[0]}"), self._number(members, f"possible{numbers[0]}")
+        return tuple(self._number(members, f"{side}{numbers[0]}") for side in sides)
 
     @staticmethod
     def _number(members, column):
+        members.used.add(column)
         return Sql(f"COALESCE({members.collection.name}_.{column}, 0)")
 
     def _inside(self, count, members, condition):
@@ -324,25 +326,30 @@ class _Compiler:
 
     def _grouped(self, members):
         """The LEFT JOIN that counts. Conditions are columns first: an aggregate over columns of an
-        outer query only would belong to that query."""
-        collection = members.collection
+        outer query only would belong to that query. Where nobody asks for the number of all items,
+        those that no condition wants are left out before grouping."""
+        collection, owner = members.collection, members.owner
         columns = [Sql(f"link.{collection.owner} AS id")]
         totals = ["count(*) AS n"]
+        wanted = []
         for number, (_key, certain, possible) in enumerate(members.pairs):
-            for name, condition in (("certain", certain), ("possible", possible)):
-                columns.append(Sql(f"%s AS {name}{number}", condition))
-                totals.append(f"count(*) FILTER (WHERE {name}{number}) AS {name}{number}")
-        owner = members.owner
+            for name, condition in ((f"certain{number}", certain), (f"possible{number}", possible)):
+                if name in members.used:
+                    columns.append(Sql(f"%s AS {name}", condition))
+                    totals.append(f"count(*) FILTER (WHERE {name}) AS {name}")
+                    wanted.append(condition)
+        kept = Sql("TRUE") if "n" in members.used else Sql("(%s)", Sql.join(" OR ", wanted))
         outer = (
             f" JOIN {owner.table} owner ON owner.id = {POPULATION}.id {owner.joins()}" if owner.used else ""
         )
         return Sql(
             f"LEFT JOIN (SELECT id, {', '.join(totals)} FROM (SELECT %s FROM %s"
             f" JOIN {POPULATION} ON {POPULATION}.id = link.{collection.owner}{outer}"
-            f" WHERE %s) items GROUP BY id) {collection.name}_ ON {collection.name}_.id = r.id",
+            f" WHERE %s AND %s) items GROUP BY id) {collection.name}_ ON {collection.name}_.id = r.id",
             Sql.join(", ", columns),
             self._linked(members),
             self._live(collection),
+            kept,
         )
 
     # -- values --------------------------------------------------------------------------------
