@@ -95,6 +95,14 @@ class Page:
     def text(self):
         return self.run("document.body ? document.body.innerText : ''") or ""
 
+    def row(self, first):
+        """The cells of the list row that begins with `first`."""
+        return self.run(
+            "[...document.querySelectorAll('tr.o_data_row')]"
+            ".map(row => [...row.querySelectorAll('td')].map(cell => cell.innerText.replaceAll('\\u00a0', ' ').trim()).filter(Boolean))"
+            f".find(cells => cells[0] === {json.dumps(first)})"
+        )
+
     def wait_for(self, text=None, selector=None, seconds=40):
         """Wait until the page shows `text`, or has an element for `selector`."""
         deadline = time.monotonic() + seconds

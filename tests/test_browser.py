@@ -16,6 +16,8 @@ def test_a_manager_logs_in_opens_the_program_and_sees_the_paid_cycle(system):
         page.wait_for(text="CHILD")
         page.click("Cycles", selector="button.oe_stat_button, .oe_stat_button")
         page.wait_for(text="Disbursing")
-        page.click("Child grant", selector="td.o_data_cell")
-        page.wait_for(text="Paid")
+        page.click("2026-11-01", selector="td.o_data_cell")
+        page.wait_for(text="WHERE THE MONEY IS")
+        assert page.row("Paid") == ["Paid", "27", "$ 1,215.00"]
+        assert page.row("Rejected") == ["Rejected", "1", "$ 45.00"]
         assert page.errors == []

@@ -226,6 +226,7 @@ class Cycle(models.Model):
         )
         self.env.flush_all()
         self._clear()
+        version._run_settings(self.env.cr)
         self._insert_beneficiaries(version)
         self._insert_entitlements()
         figures = self._count()
