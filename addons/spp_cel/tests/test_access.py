@@ -4,6 +4,8 @@ import xmlrpc.client
 
 from odoo.tests import HttpCase, new_test_user, tagged
 
+from odoo.addons.spp_base.tests.common import CheapPasswords
+
 ROLES = (
     "program_viewer",
     "auditor",
@@ -18,7 +20,7 @@ MODELS = ("spp.rule", "spp.rule.version", "spp.cel.variable")
 
 
 @tagged("post_install", "-at_install")
-class TestAccess(HttpCase):
+class TestAccess(CheapPasswords, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

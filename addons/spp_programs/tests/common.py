@@ -2,6 +2,8 @@
 
 from odoo.tests import TransactionCase, new_test_user
 
+from odoo.addons.spp_base.tests.common import CheapPasswords
+
 AS_OF = "2026-06-01"
 ROLES = (
     "program_viewer",
@@ -98,7 +100,7 @@ class ProgramsMixin:
         return cycle
 
 
-class ProgramsCase(ProgramsMixin, TransactionCase):
+class ProgramsCase(ProgramsMixin, CheapPasswords, TransactionCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

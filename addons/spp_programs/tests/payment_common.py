@@ -1,7 +1,5 @@
 """An approved cycle of people with accounts, for the tests of payments."""
 
-from odoo.addons.spp_base.tests.common import CheapPasswords
-
 from .common import ProgramsCase
 
 
@@ -43,7 +41,7 @@ class PaymentsMixin:
         return run.counts
 
 
-class PaymentsCase(PaymentsMixin, CheapPasswords, ProgramsCase):
+class PaymentsCase(PaymentsMixin, ProgramsCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

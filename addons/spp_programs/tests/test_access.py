@@ -5,6 +5,8 @@ import xmlrpc.client
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
+from odoo.addons.spp_base.tests.common import CheapPasswords
+
 from .common import AS_OF, ROLES, ProgramsMixin
 
 MODELS = (
@@ -35,7 +37,7 @@ MAY = {
 
 
 @tagged("post_install", "-at_install")
-class TestAccess(ProgramsMixin, HttpCase):
+class TestAccess(ProgramsMixin, CheapPasswords, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

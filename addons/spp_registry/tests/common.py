@@ -4,7 +4,7 @@ from xmlrpc.client import Fault
 
 from odoo.tests import HttpCase, TransactionCase, new_test_user
 
-from odoo.addons.base.models import res_users
+from odoo.addons.spp_base.tests.common import CheapPasswords
 
 ROLES = [
     "program_viewer",
@@ -54,17 +54,12 @@ class RegistryMixin:
         return new_test_user(cls.env, login=login, password=login, groups=groups)
 
 
-class RegistryCase(RegistryMixin, TransactionCase):
+class RegistryCase(RegistryMixin, CheapPasswords, TransactionCase):
     pass
 
 
-class RegistryHttpCase(RegistryMixin, HttpCase):
+class RegistryHttpCase(RegistryMixin, CheapPasswords, HttpCase):
     """Tests that speak XML-RPC, the way an integrator does."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.classPatch(res_users, "MIN_ROUNDS", 1)  # hashing passwords slowly is not what is tested
 
     def ask(self, user, model, method, *args, **kwargs):
         self.env.flush_all()

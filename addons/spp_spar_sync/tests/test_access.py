@@ -5,7 +5,7 @@ from xmlrpc.client import Fault
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.base.models import res_users
+from odoo.addons.spp_base.tests.common import CheapPasswords
 
 from .common import SparMixin
 
@@ -25,11 +25,10 @@ NUMBER = "account:1000000001@FB01"
 
 
 @tagged("post_install", "-at_install")
-class TestAccess(SparMixin, HttpCase):
+class TestAccess(SparMixin, CheapPasswords, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.classPatch(res_users, "MIN_ROUNDS", 1)  # eight people log in again and again
         cls.uids = {}
         for role in ROLES:
             user = cls.env["res.users"].create(
