@@ -52,10 +52,10 @@ def main(arguments):
     commands.add_parser("reset", help="forget the databases and all that was set up").set_defaults(do=reset)
 
     options, unknown = parser.parse_known_args(arguments)
-    if unknown and options.command != "test":
-        parser.error(f"unknown option: {' '.join(unknown)}")
     if options.command == "test":
-        options.pytest += unknown
+        options.pytest = [argument for argument in arguments[1:] if argument != "--deep"]  # in their order
+    elif unknown:
+        parser.error(f"unknown option: {' '.join(unknown)}")
     try:
         return options.do(options) or 0
     except Failed as error:
