@@ -30,7 +30,9 @@ class Payment(models.Model):
                     value=values[name],
                     pattern=fa.pattern(name, kind),
                     missing=_("The %s is missing.", fa.PLACEHOLDERS[name]),
-                    unusable=_("The %s has characters that a financial address cannot have.", fa.PLACEHOLDERS[name]),
+                    unusable=_(
+                        "The %s has characters that a financial address cannot have.", fa.PLACEHOLDERS[name]
+                    ),
                 )
                 for name in fa.placeholders(template)
             )

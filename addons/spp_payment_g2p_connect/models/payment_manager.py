@@ -25,17 +25,30 @@ TEMPLATES = {
     "mobile_wallet": "fa_mobile_wallet",
     "email_wallet": "fa_email_wallet",
 }
-NEEDED = ("endpoint_id", "path_disburse", "path_status", "sender_id", "payer_fa", "action_disburse", "action_status",
-          "locale", *TEMPLATES.values())
+NEEDED = (
+    "endpoint_id",
+    "path_disburse",
+    "path_status",
+    "sender_id",
+    "payer_fa",
+    "action_disburse",
+    "action_status",
+    "locale",
+    *TEMPLATES.values(),
+)
 OUTCOMES = {Verdict.ANSWERED: "answered", Verdict.REFUSED: "refused", Verdict.UNCLEAR: "unclear"}
 
 
 class PaymentManager(models.Model):
     _inherit = "spp.payment.manager"
 
-    provider = fields.Selection(selection_add=[("g2p_connect", "G2P Connect")], ondelete={"g2p_connect": "set default"})
+    provider = fields.Selection(
+        selection_add=[("g2p_connect", "G2P Connect")], ondelete={"g2p_connect": "set default"}
+    )
     dialect = fields.Selection(
-        selection=[("sync", "G2P Connect disburse 1.0, answered in the same call")], required=True, default="sync"
+        selection=[("sync", "G2P Connect disburse 1.0, answered in the same call")],
+        required=True,
+        default="sync",
     )
     endpoint_id = fields.Many2one(
         comodel_name="spp.endpoint",
@@ -57,7 +70,9 @@ class PaymentManager(models.Model):
         default="status",
         help="Servers differ in the names they expect here; most take any.",
     )
-    locale = fields.Char(default="eng", help="ISO 639-3 code of the language of the texts, like eng, fra or swa.")
+    locale = fields.Char(
+        default="eng", help="ISO 639-3 code of the language of the texts, like eng, fra or swa."
+    )
     fa_bank = fields.Char(
         string="Bank account",
         default="account:{number}@{bic}",
@@ -68,7 +83,8 @@ class PaymentManager(models.Model):
     fa_mobile_wallet = fields.Char(string="Mobile wallet", default="mobile:{number}@{provider}")
     fa_email_wallet = fields.Char(string="E-mail wallet", default="email:{number}@{provider}")
     provider_default = fields.Char(
-        string="Default provider", help="Stands for {provider} where an account's provider has no identifier code."
+        string="Default provider",
+        help="Stands for {provider} where an account's provider has no identifier code.",
     )
 
     # ------------------------------------------------------------------ constraints
@@ -80,14 +96,18 @@ class PaymentManager(models.Model):
                 try:
                     fa.placeholders(manager[name])
                 except fa.AddressError as error:
-                    raise ValidationError(f"{self._fields[name].string}: {error}") from None
+                    raise ValidationError(
+                        _("%(field)s: %(error)s", field=self._fields[name].string, error=error)
+                    ) from None
 
     @api.constrains("provider", "endpoint_id")
     def _check_authentication(self):
         for manager in self.filtered(lambda manager: manager.provider == "g2p_connect"):
             # sudo: who configures a manager need not read endpoints.
             if manager.endpoint_id.sudo().auth_type == "session":
-                raise ValidationError(_("A G2P Connect payer is not logged in to with a session; choose another way."))
+                raise ValidationError(
+                    _("A G2P Connect payer is not logged in to with a session; choose another way.")
+                )
 
     # ------------------------------------------------------------------ actions
 
@@ -114,7 +134,9 @@ class PaymentManager(models.Model):
             "params": {
                 "type": "success",
                 "title": _("The payer answers"),
-                "message": _("It was asked about a payment that does not exist, and understood the question."),
+                "message": _(
+                    "It was asked about a payment that does not exist, and understood the question."
+                ),
             },
         }
 
@@ -126,7 +148,9 @@ class PaymentManager(models.Model):
         manager = self.sudo()  # sudo: who releases payments does not read every field of their manager.
         missing = [self._fields[name].string for name in NEEDED if not manager[name]]
         if missing:
-            raise UserError(_("%(name)s is not complete: %(missing)s.", name=self.name, missing=", ".join(missing)))
+            raise UserError(
+                _("%(name)s is not complete: %(missing)s.", name=self.name, missing=", ".join(missing))
+            )
 
     def _send_batch(self, batch, payments, message_id):
         if self.provider != "g2p_connect":
@@ -174,7 +198,9 @@ class PaymentManager(models.Model):
     def _item(self, order):
         """The payment of an order as the wire wants it; raise AddressError when its account cannot be written."""
         values = {
-            "number": order.number, "bic": order.bic, "provider": order.bic or self.provider_default,
+            "number": order.number,
+            "bic": order.bic,
+            "provider": order.bic or self.provider_default,
         }
         return Item(
             reference=order.reference,
@@ -228,7 +254,9 @@ class PaymentManager(models.Model):
             raise
         reason = reading.reason
         if reading.strangers:
-            reason = f"{reason} " + _("It also lists %s payments that were not asked about.", reading.strangers)
+            reason = f"{reason} " + _(
+                "It also lists %s payments that were not asked about.", reading.strangers
+            )
         self._record_exchange(**exchange, outcome=OUTCOMES[reading.verdict], reason=reason.strip())
         return reading
 

@@ -110,8 +110,13 @@ class TestDisburseAnswers(unittest.TestCase):
 
     def test_form_of_a_field_never_breaks_the_rest(self):
         body = answer(
-            None, 7, item(reference=None), item(reference=["x"]), item("STRANGER"),
-            item(status=None), item("PAY-000124", "SUCC", timestamp="yesterday", status_reason_message=4),
+            None,
+            7,
+            item(reference=None),
+            item(reference=["x"]),
+            item("STRANGER"),
+            item(status=None),
+            item("PAY-000124", "SUCC", timestamp="yesterday", status_reason_message=4),
         )
         reading = read_disburse(200, body, EXPECTED)
         self.assertEqual(reading.findings["PAY-000123"].state, "unknown")
@@ -162,7 +167,9 @@ class TestStatusAnswers(unittest.TestCase):
             "vanished": (Decimal("1"), "USD"),
         }
         fresh = read_status(200, recorded("status by refs, fresh"), expected)
-        self.assertEqual({ref: each.state for ref, each in fresh.findings.items()}, {first: "accepted", second: "accepted"})
+        self.assertEqual(
+            {ref: each.state for ref, each in fresh.findings.items()}, {first: "accepted", second: "accepted"}
+        )
         settled = read_status(200, recorded("status by refs, settled"), expected)
         self.assertEqual(settled.findings[first].state, "paid")
         self.assertEqual(settled.findings[first].at, datetime(2026, 11, 21, 1, 16, 53))
@@ -186,7 +193,12 @@ class TestStatusAnswers(unittest.TestCase):
         self.assertIn("paid 2 times", state_of("succ", "rjct", "succ").alert)
 
     def test_an_answer_that_tells_nothing(self):
-        for status, body in ((401, ""), (500, "{}"), (200, "<html>"), (200, answer(status="rjct", code="rjct.x"))):
+        for status, body in (
+            (401, ""),
+            (500, "{}"),
+            (200, "<html>"),
+            (200, answer(status="rjct", code="rjct.x")),
+        ):
             with self.subTest(status=status, body=body):
                 reading = read_status(status, body, EXPECTED)
                 self.assertEqual((reading.verdict, reading.findings), (Verdict.UNCLEAR, {}))
@@ -211,7 +223,9 @@ class TestWords(unittest.TestCase):
         ):
             with self.subTest(text=text):
                 self.assertNotIn(number, hide_numbers(text))
-        self.assertEqual(hide_numbers("5 people had no account (code 12)"), "5 people had no account (code 12)")
+        self.assertEqual(
+            hide_numbers("5 people had no account (code 12)"), "5 people had no account (code 12)"
+        )
 
     def test_every_reason_has_words(self):
         self.assertIn("closed", plain("rjct.payee_fa.invalid", None))

@@ -42,7 +42,12 @@ def request(*items):
 
 class TestAmounts(unittest.TestCase):
     def test_two_decimals_exactly(self):
-        for amount, text in (("150.5", "150.50"), ("100", "100.00"), ("0.01", "0.01"), ("9999999999999.99", "9999999999999.99")):
+        for amount, text in (
+            ("150.5", "150.50"),
+            ("100", "100.00"),
+            ("0.01", "0.01"),
+            ("9999999999999.99", "9999999999999.99"),
+        ):
             self.assertEqual(amount_text(Decimal(amount)), text)
         self.assertEqual(amount_text(Decimal("1E+3")), "1000.00")
         self.assertEqual(amount_text(Decimal("1.500")), "1.50")
@@ -57,7 +62,9 @@ class TestAmounts(unittest.TestCase):
 
 class TestAddresses(unittest.TestCase):
     def test_filled(self):
-        self.assertEqual(fill("account:{number}@{bic}", {"number": "12", "bic": "EXBKUS33"}), "account:12@EXBKUS33")
+        self.assertEqual(
+            fill("account:{number}@{bic}", {"number": "12", "bic": "EXBKUS33"}), "account:12@EXBKUS33"
+        )
         self.assertEqual(
             fill("email:{number}@{provider}", {"number": "a.b@c.org", "provider": "pay"}, "email_wallet"),
             "email:a.b@c.org@pay",
@@ -65,9 +72,15 @@ class TestAddresses(unittest.TestCase):
 
     def test_never_half_filled(self):
         for values in (
-            {"number": "", "bic": "X"}, {"number": False, "bic": "X"}, {"number": "1"}, {"number": "1", "bic": None},
-            {"number": "1 2", "bic": "X"}, {"number": "1@evil", "bic": "X"}, {"number": "1:2", "bic": "X"},
-            {"number": "12\n", "bic": "X"}, {"number": "١٢", "bic": "X"},
+            {"number": "", "bic": "X"},
+            {"number": False, "bic": "X"},
+            {"number": "1"},
+            {"number": "1", "bic": None},
+            {"number": "1 2", "bic": "X"},
+            {"number": "1@evil", "bic": "X"},
+            {"number": "1:2", "bic": "X"},
+            {"number": "12\n", "bic": "X"},
+            {"number": "١٢", "bic": "X"},
         ):
             with self.subTest(values=values), self.assertRaises(AddressError):
                 fill("account:{number}@{bic}", values)
@@ -75,8 +88,17 @@ class TestAddresses(unittest.TestCase):
     def test_templates(self):
         self.assertEqual(placeholders("mobile:{number}@{provider}"), ["number", "provider"])
         for template in (
-            "account:@bank", "account:{number}{number}", "{name}:{number}", "{number", "{number!r}", "{number:>9}",
-            "{}", "{number.x}", "account: {number}", "", None,
+            "account:@bank",
+            "account:{number}{number}",
+            "{name}:{number}",
+            "{number",
+            "{number!r}",
+            "{number:>9}",
+            "{}",
+            "{number.x}",
+            "account: {number}",
+            "",
+            None,
         ):
             with self.subTest(template=template), self.assertRaises(AddressError):
                 placeholders(template)
@@ -95,8 +117,15 @@ class TestDisburseRequest(unittest.TestCase):
 
     def test_refused_before_it_leaves(self):
         for change in (
-            {"reference": ""}, {"reference": "x" * 100}, {"payee_fa": ""}, {"payer_fa": ""}, {"currency": "usd"},
-            {"currency": ""}, {"amount": Decimal("1.005")}, {"note": "x" * 100}, {"payee_fa": "account:1 2@x"},
+            {"reference": ""},
+            {"reference": "x" * 100},
+            {"payee_fa": ""},
+            {"payer_fa": ""},
+            {"currency": "usd"},
+            {"currency": ""},
+            {"amount": Decimal("1.005")},
+            {"note": "x" * 100},
+            {"payee_fa": "account:1 2@x"},
         ):
             with self.subTest(change=change), self.assertRaises(MessageError):
                 request(ITEM._replace(**change))
@@ -107,9 +136,13 @@ class TestDisburseRequest(unittest.TestCase):
         with self.assertRaises(MessageError):
             disburse_request(PARTY, "disburse", "m", "b", [], NOW)
         with self.assertRaises(MessageError):
-            disburse_request(PARTY._replace(sender_id=""), "disburse", "m", "b", [disbursement(ITEM, "eng", NOW)], NOW)
+            disburse_request(
+                PARTY._replace(sender_id=""), "disburse", "m", "b", [disbursement(ITEM, "eng", NOW)], NOW
+            )
         with self.assertRaises(MessageError):
-            disburse_request(PARTY._replace(locale="en"), "disburse", "m", "b", [disbursement(ITEM, "en", NOW)], NOW)
+            disburse_request(
+                PARTY._replace(locale="en"), "disburse", "m", "b", [disbursement(ITEM, "en", NOW)], NOW
+            )
         with self.assertRaises(MessageError):
             disbursement(ITEM, "eng", NOW.replace(tzinfo=None))
 
@@ -118,7 +151,9 @@ class TestStatusRequest(unittest.TestCase):
     def test_asks_by_list(self):
         message = status_request(PARTY, "status", "m-2", ["PAY-1", "PAY-2"], NOW)
         asked = message["message"]["txnstatus_request"]
-        self.assertEqual((asked["attribute_type"], asked["attribute_value"]), ("reference_id_list", ["PAY-1", "PAY-2"]))
+        self.assertEqual(
+            (asked["attribute_type"], asked["attribute_value"]), ("reference_id_list", ["PAY-1", "PAY-2"])
+        )
 
     def test_bounded(self):
         for references in ([], [str(number) for number in range(201)]):
@@ -182,6 +217,8 @@ class TestPublishedSpecification(unittest.TestCase):
         self.assertTrue(self.errors("/disburse/sync/disburse", message))
 
     def test_our_amounts_match_the_published_pattern(self):
-        pattern = re.search(r"pattern: '?(\^\\d\{1,13\}.*?\$)", (SPECIFICATION / "disburse_core_api_v1.0.0.yaml").read_text())
+        pattern = re.search(
+            r"pattern: '?(\^\\d\{1,13\}.*?\$)", (SPECIFICATION / "disburse_core_api_v1.0.0.yaml").read_text()
+        )
         if pattern:
             self.assertTrue(re.match(pattern[1], amount_text(Decimal("0.01"))))

@@ -133,7 +133,9 @@ def _http_words(status):
     if status in (401, 403):
         return f"The payer does not let us in (HTTP {status}); check the endpoint's credentials."
     if status in (404, 405):
-        return f"The payer has nothing at this address (HTTP {status}); check the paths of the payment manager."
+        return (
+            f"The payer has nothing at this address (HTTP {status}); check the paths of the payment manager."
+        )
     if status in MOVED:
         return f"The payer's service has moved to another address (HTTP {status})."
     if status >= 500:
@@ -222,7 +224,9 @@ def _read_entry(entry, amount, currency):
     state = STATES.get(status, "unknown")
     if state == "unknown":
         shown = hide_numbers(status)[:20] if status.isprintable() else ""
-        return Finding("unknown", f"The payer gives a state that is not known here: {shown or 'none'}.", code, at)
+        return Finding(
+            "unknown", f"The payer gives a state that is not known here: {shown or 'none'}.", code, at
+        )
     if state == "rejected" and code.lower() in SEEN_BEFORE:
         return Finding("unknown", reason, code, at)
     if state == "rejected":

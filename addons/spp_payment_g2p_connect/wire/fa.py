@@ -62,5 +62,7 @@ def fill(template, values, kind="bank"):
         if not value:
             raise AddressError(f"The {PLACEHOLDERS[name]} is missing.")
         if not re.match(pattern(name, kind), value) or value.endswith("\n"):
-            raise AddressError(f"The {PLACEHOLDERS[name]} has characters that a financial address cannot have.")
+            raise AddressError(
+                f"The {PLACEHOLDERS[name]} has characters that a financial address cannot have."
+            )
     return template.format(**values)

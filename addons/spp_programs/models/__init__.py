@@ -13,5 +13,4 @@ from . import payment_batch
 from . import payment_exchange
 from . import payment
 from . import payment_summary
-from . import payment_decision
 from . import cycle_payments

@@ -4,7 +4,6 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
-
 READERS = (
     "spp_base.group_auditor,spp_base.group_program_manager,spp_base.group_finance_officer,spp_base.group_approver,"
     "spp_base.group_payment_releaser"
@@ -32,7 +31,11 @@ class Entitlement(models.Model):
     _inherit = "spp.entitlement"
 
     payment_ids = fields.One2many(
-        comodel_name="spp.payment", inverse_name="entitlement_id", string="Payments", readonly=True, groups=READERS
+        comodel_name="spp.payment",
+        inverse_name="entitlement_id",
+        string="Payments",
+        readonly=True,
+        groups=READERS,
     )
 
 
@@ -43,10 +46,17 @@ class Cycle(models.Model):
         comodel_name="spp.payment", inverse_name="cycle_id", string="Payments", readonly=True, groups=READERS
     )
     payment_batch_ids = fields.One2many(
-        comodel_name="spp.payment.batch", inverse_name="cycle_id", string="Payment batches", readonly=True, groups=READERS
+        comodel_name="spp.payment.batch",
+        inverse_name="cycle_id",
+        string="Payment batches",
+        readonly=True,
+        groups=READERS,
     )
     payment_summary_ids = fields.One2many(
-        comodel_name="spp.payment.summary", inverse_name="cycle_id", string="Where the money is", readonly=True
+        comodel_name="spp.payment.summary",
+        inverse_name="cycle_id",
+        string="Where the money is",
+        readonly=True,
     )
     payment_manager_id = fields.Many2one(related="program_id.payment_manager_id")
     payment_count = fields.Integer(compute="_compute_payment_counts", compute_sudo=True)
@@ -126,8 +136,10 @@ class Cycle(models.Model):
             batches = payments._read_group(ready, ["batch_id"], ["__count"])
             if not batches:
                 raise UserError(
-                    _("No payment of %s is ready to be sent. Prepare the payments, and look at those that are held.",
-                      cycle.display_name)
+                    _(
+                        "No payment of %s is ready to be sent. Prepare the payments, and look at those that are held.",
+                        cycle.display_name,
+                    )
                 )
             for manager in {batch.manager_id for batch, _count in batches}:
                 manager._check_can_send()
@@ -153,14 +165,20 @@ class Cycle(models.Model):
         """Open the payments of the cycle."""
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("spp_programs.action_spp_payment")
-        return {**action, "domain": [("cycle_id", "=", self.id)], "context": {"search_default_group_state": 1}}
+        return {
+            **action,
+            "domain": [("cycle_id", "=", self.id)],
+            "context": {"search_default_group_state": 1},
+        }
 
     # ------------------------------------------------------------------ business
 
     def _check_may_release(self, ready):
         """One person may hold several roles; on one cycle, who releases has done nothing else."""
         if self.env.uid in (self.submitted_by.id, self.approved_by.id):
-            raise AccessError(_("You submitted or approved %s: somebody else sends its payments.", self.display_name))
+            raise AccessError(
+                _("You submitted or approved %s: somebody else sends its payments.", self.display_name)
+            )
         if self.env["spp.payment"].sudo().search_count([*ready, ("create_uid", "=", self.env.uid)], limit=1):
             raise AccessError(_("You prepared payments of %s: somebody else sends them.", self.display_name))
 
@@ -173,15 +191,21 @@ class Cycle(models.Model):
     def _release(self, state, reason):
         """What ends unpaid is not sent any more."""
         # sudo: the caller has checked the user's role; payments go with what they pay.
-        waiting = self.env["spp.payment"].sudo().search([("cycle_id", "=", self.id), ("state", "in", ["ready", "held"])])
+        waiting = (
+            self.env["spp.payment"]
+            .sudo()
+            .search([("cycle_id", "=", self.id), ("state", "in", ["ready", "held"])])
+        )
         waiting._set_state("cancelled", reason)
         return super()._release(state, reason)
 
     def _what_next(self):
-        if self.state == "approved" and not self.payment_count:
+        if self.state not in ("approved", "disbursing"):
+            return super()._what_next()
+        if not self.payment_count:
             return _("Prepare the payments.")
-        if self.state == "approved" and not self.ready_payment_count:
-            return _("Every payment is held: look at the reasons.")
-        if self.state == "approved":
-            return _("Somebody who neither submitted nor approved it sends the payments.")
+        if self.ready_payment_count:
+            return _("Somebody who neither submitted nor approved it sends the payments that are ready.")
+        if self.attention_payment_count:
+            return _("Some payments are held or unknown: look at the reasons.")
         return super()._what_next()

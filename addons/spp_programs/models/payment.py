@@ -77,21 +77,37 @@ class Payment(models.Model):
     program_id = fields.Many2one(
         comodel_name="spp.program", required=True, readonly=True, index=True, ondelete="restrict"
     )
-    company_id = fields.Many2one(comodel_name="res.company", required=True, readonly=True, ondelete="restrict")
+    company_id = fields.Many2one(
+        comodel_name="res.company", required=True, readonly=True, ondelete="restrict"
+    )
     batch_id = fields.Many2one(
-        comodel_name="spp.payment.batch", readonly=True, ondelete="restrict", help="Held payments are in no batch."
+        comodel_name="spp.payment.batch",
+        readonly=True,
+        ondelete="restrict",
+        help="Held payments are in no batch.",
     )
     partner_id = fields.Many2one(
-        comodel_name="res.partner", string="Beneficiary", required=True, readonly=True, index=True,
+        comodel_name="res.partner",
+        string="Beneficiary",
+        required=True,
+        readonly=True,
+        index=True,
         ondelete="restrict",
     )
     payee_id = fields.Many2one(
-        comodel_name="res.partner", string="Payee", readonly=True, index=True, ondelete="restrict",
+        comodel_name="res.partner",
+        readonly=True,
+        index=True,
+        ondelete="restrict",
         help="Who is paid: the person, or the head of the household at the cycle's as-of date.",
     )
     payee_name = fields.Char(readonly=True)
     account_id = fields.Many2one(
-        comodel_name="spp.payment.account", string="Registered account", readonly=True, index="btree_not_null", ondelete="restrict"
+        comodel_name="spp.payment.account",
+        string="Registered account",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
     )
     account_kind = fields.Selection(
         selection=[
@@ -127,20 +143,30 @@ class Payment(models.Model):
         ],
         required=True,
         readonly=True,
-        group_expand="_group_expand_state",
         help="Unknown: it may have reached the payer or not; it is never sent again, the payer is asked. "
         "Accepted: the payer has it and has not paid yet. Returned: it was paid and came back.",
     )
     state_reason = fields.Char(string="Reason", readonly=True)
     reason_code = fields.Char(readonly=True)
-    alert = fields.Char(string="Look at this", readonly=True, help="Something about it that a person must look at.")
+    alert = fields.Char(
+        string="Look at this", readonly=True, help="Something about it that a person must look at."
+    )
     sent_at = fields.Datetime(string="Sent", readonly=True)
     accepted_at = fields.Datetime(string="Accepted", readonly=True)
     asked_at = fields.Datetime(string="Last asked", readonly=True)
-    settled_at = fields.Datetime(string="Ended", readonly=True, help="When it was paid, rejected, returned or cancelled.")
+    settled_at = fields.Datetime(
+        string="Ended", readonly=True, help="When it was paid, rejected, returned or cancelled."
+    )
     claim_token = fields.Char(string="Message number", readonly=True, help="The message it was last sent in.")
     reissue_of_id = fields.Many2one(
-        comodel_name="spp.payment", string="Instead of", readonly=True, index="btree_not_null", ondelete="restrict"
+        comodel_name="spp.payment",
+        string="Instead of",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
+    )
+    reissue_ids = fields.One2many(
+        comodel_name="spp.payment", inverse_name="reissue_of_id", string="Paid again by", readonly=True
     )
     settle_outcome = fields.Selection(
         selection=[("paid", "Paid"), ("never_received", "Never received"), ("returned", "Came back")],
@@ -159,13 +185,40 @@ class Payment(models.Model):
     )
 
     # Nothing of a payment is written by anybody; what changes, changes by the methods below.
-    _guarded_fields = frozenset({
-        "reference", "entitlement_id", "cycle_id", "program_id", "company_id", "batch_id", "partner_id", "payee_id",
-        "payee_name", "account_id", "account_kind", "account_provider_id", "account_number", "account_masked",
-        "amount", "currency_id", "state", "state_reason", "reason_code", "alert", "sent_at", "accepted_at",
-        "asked_at", "settled_at", "claim_token", "reissue_of_id", "settle_outcome", "settle_evidence", "settle_by",
-        "settle_at",
-    })
+    _guarded_fields = frozenset(
+        {
+            "reference",
+            "entitlement_id",
+            "cycle_id",
+            "program_id",
+            "company_id",
+            "batch_id",
+            "partner_id",
+            "payee_id",
+            "payee_name",
+            "account_id",
+            "account_kind",
+            "account_provider_id",
+            "account_number",
+            "account_masked",
+            "amount",
+            "currency_id",
+            "state",
+            "state_reason",
+            "reason_code",
+            "alert",
+            "sent_at",
+            "accepted_at",
+            "asked_at",
+            "settled_at",
+            "claim_token",
+            "reissue_of_id",
+            "settle_outcome",
+            "settle_evidence",
+            "settle_by",
+            "settle_at",
+        }
+    )
 
     _sql_constraints = [
         ("reference_unique", "UNIQUE(reference)", "A payment's reference is unique."),
@@ -194,9 +247,6 @@ class Payment(models.Model):
         ):
             self.env.cr.execute(statement)
 
-    def _group_expand_state(self, values, domain, order=None):
-        return [key for key, _label in self._fields["state"].selection]
-
     # ------------------------------------------------------------------ actions
 
     def action_recheck(self):
@@ -214,7 +264,9 @@ class Payment(models.Model):
         old = {payment.reference: payment.account_masked or "" for payment in self}
         self._fill_destination(SQL("p.id = ANY(%s)", self.ids), renew=True)
         for payment in self:
-            self._log(payment, "payment_account", old=old[payment.reference], new=payment.account_masked or "")
+            self._log(
+                payment, "payment_account", old=old[payment.reference], new=payment.account_masked or ""
+            )
         self.action_recheck()
         return True
 
@@ -257,11 +309,15 @@ class Payment(models.Model):
             new = self.browse(self._prepare(cycle, due))
             if len(new) != len(payments):
                 raise UserError(
-                    _("%s of these payments were issued anew before, or nothing is due any more.",
-                      len(payments) - len(new))
+                    _(
+                        "%s of these payments were issued anew before, or nothing is due any more.",
+                        len(payments) - len(new),
+                    )
                 )
             for payment in new:
-                self._log(payment, "payment_reissued", old=payment.reissue_of_id.reference, new=payment.reference)
+                self._log(
+                    payment, "payment_reissued", old=payment.reissue_of_id.reference, new=payment.reference
+                )
             self._recheck_holds(cycle)
             made += new.ids
         return made
@@ -274,14 +330,18 @@ class Payment(models.Model):
         """
         self._check_role("finance_officer")
         if outcome not in OUTCOMES:
-            raise UserError(_("%s is no outcome; there are: %s.") % (outcome, ", ".join(OUTCOMES)))
+            raise UserError(_("There is no such outcome; there are: %s.", ", ".join(OUTCOMES)))
         evidence = self._given(evidence)
         self._lock()
         self._check_state(*OUTCOMES[outcome][0])
-        self._write_guarded({
-            "settle_outcome": outcome, "settle_evidence": evidence, "settle_by": self.env.uid,
-            "settle_at": fields.Datetime.now(),
-        })
+        self._write_guarded(
+            {
+                "settle_outcome": outcome,
+                "settle_evidence": evidence,
+                "settle_by": self.env.uid,
+                "settle_at": fields.Datetime.now(),
+            }
+        )
         for payment in self:
             self._log(payment, "payment_settlement_proposed", new=outcome, note=evidence)
         return True
@@ -294,7 +354,9 @@ class Payment(models.Model):
             if not payment.settle_outcome:
                 raise UserError(_("%s: nothing was recorded that could be confirmed.", payment.reference))
             if payment.settle_by.id == self.env.uid:
-                raise AccessError(_("You recorded how %s ended: somebody else confirms it.", payment.reference))
+                raise AccessError(
+                    _("You recorded how %s ended: somebody else confirms it.", payment.reference)
+                )
             states, state = OUTCOMES[payment.settle_outcome]
             payment._check_state(*states)
             reason = _("Settled by hand: %s", payment.settle_evidence)
@@ -309,7 +371,9 @@ class Payment(models.Model):
         self._check_state("unknown", "paid")
         for payment in self.filtered("settle_outcome"):
             self._log(payment, "payment_settlement_withdrawn", old=payment.settle_outcome)
-        self._write_guarded({"settle_outcome": False, "settle_evidence": False, "settle_by": False, "settle_at": False})
+        self._write_guarded(
+            {"settle_outcome": False, "settle_evidence": False, "settle_by": False, "settle_at": False}
+        )
         return True
 
     # ------------------------------------------------------------------ states
@@ -322,8 +386,11 @@ class Payment(models.Model):
         changed = self._apply([(payment_id, state, reason, code, at) for payment_id in self.ids])
         if len(changed) != len(self):
             raise UserError(
-                _("%(count)s of the payments cannot become %(state)s: their state has changed meanwhile.",
-                  count=len(self) - len(changed), state=self._state_label(state))
+                _(
+                    "%(count)s of the payments cannot become %(state)s: their state has changed meanwhile.",
+                    count=len(self) - len(changed),
+                    state=self._state_label(state),
+                )
             )
 
     def _conclude(self, findings, otherwise=None):
@@ -336,7 +403,9 @@ class Payment(models.Model):
         for payment in self:
             finding = findings.get(payment.reference)
             if finding:
-                rows.append((payment.id, finding.state, finding.reason, finding.code, finding.at, finding.alert))
+                rows.append(
+                    (payment.id, finding.state, finding.reason, finding.code, finding.at, finding.alert)
+                )
             elif otherwise is not None:
                 rows.append((payment.id, "unknown", otherwise))
         return self._apply(rows)
@@ -390,17 +459,25 @@ class Payment(models.Model):
         )
         changed = self.env.cr.fetchall()
         self.env.invalidate_all()
-        for state, kind, entitlement_state in (("paid", "disbursement", "paid"), ("returned", "return", "approved")):
+        for state, kind, entitlement_state in (
+            ("paid", "disbursement", "paid"),
+            ("returned", "return", "approved"),
+        ):
             self._post([row for row in changed if row[2] == state], kind, entitlement_state)
         self.env["spp.payment.batch"].browse({row[3] for row in changed if row[3]})._refresh()
         return {row[0] for row in changed}
 
     def _rows_sql(self, rows):
-        columns = list(zip(*((*row, *("", "", "", None, "")[len(row) - 1:]) for row in rows), strict=True))
+        columns = list(zip(*((*row, *("", "", "", None, "")[len(row) - 1 :]) for row in rows), strict=True))
         ids, states, reasons, codes, times, alerts = columns or ([],) * 6
         return SQL(
             "SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::timestamp[], %s::text[])",
-            list(ids), list(states), list(reasons), list(codes), list(times), list(alerts),
+            list(ids),
+            list(states),
+            list(reasons),
+            list(codes),
+            list(times),
+            list(alerts),
         )
 
     def _post(self, changed, kind, entitlement_state):
@@ -413,7 +490,9 @@ class Payment(models.Model):
             self.env["spp.fund.entry"].sudo()._post(
                 self.env["spp.program"].sudo().browse(program_id),
                 kind,
-                SQL("SELECT 'payment:' || reference, amount FROM spp_payment WHERE id = ANY(%s)", payment_ids),
+                SQL(
+                    "SELECT 'payment:' || reference, amount FROM spp_payment WHERE id = ANY(%s)", payment_ids
+                ),
             )
         if changed:
             self.env["spp.entitlement"].browse(row[4] for row in changed)._set_state(entitlement_state)
@@ -430,9 +509,12 @@ class Payment(models.Model):
         for payment in self:
             if payment.state not in states:
                 raise UserError(
-                    _("%(payment)s is %(state)s; this can be done while it is %(states)s only.",
-                      payment=payment.reference, state=self._state_label(payment.state),
-                      states=", ".join(self._state_label(state) for state in states))
+                    _(
+                        "%(payment)s is %(state)s; this can be done while it is %(states)s only.",
+                        payment=payment.reference,
+                        state=self._state_label(payment.state),
+                        states=", ".join(self._state_label(state) for state in states),
+                    )
                 )
 
     def _state_label(self, state):
@@ -605,7 +687,9 @@ class Payment(models.Model):
                    AND (a.state <> 'active' OR (a.number, a.kind, a.provider_id)
                         IS DISTINCT FROM (p.account_number, p.account_kind, p.account_provider_id))
                 """,
-                _("The account was ended or changed after the payment was prepared: use the current account, or cancel."),
+                _(
+                    "The account was ended or changed after the payment was prepared: use the current account, or cancel."
+                ),
             ),
             SQL(
                 """
@@ -631,7 +715,9 @@ class Payment(models.Model):
         ]
 
     def _make_batches(self, scope):
-        """Put ready payments without a batch into new ones, of one cycle, one currency and the manager's size.
+        """Put ready payments without a batch, or in one of a manager the program has left, into new ones.
+
+        A batch is of one cycle and one currency, and has at most the manager's size.
 
         :return: how many batches were made
         """
@@ -641,11 +727,12 @@ class Payment(models.Model):
                 WITH numbered AS (
                     SELECT p.id, p.cycle_id, p.currency_id, g.id AS program_id, g.code, g.company_id, m.id AS manager_id,
                            (row_number() OVER (PARTITION BY p.cycle_id, p.currency_id ORDER BY p.id) - 1) / m.batch_size
-                               AS part
+                               AS part, p.batch_id AS left_id
                       FROM spp_payment p
                       JOIN spp_program g ON g.id = p.program_id
                       JOIN spp_payment_manager m ON m.id = g.payment_manager_id
-                     WHERE p.state = 'ready' AND p.batch_id IS NULL AND %(scope)s
+                 LEFT JOIN spp_payment_batch b ON b.id = p.batch_id
+                     WHERE p.state = 'ready' AND b.manager_id IS DISTINCT FROM m.id AND %(scope)s
                 ), parts AS (
                     SELECT nextval('spp_payment_batch_id_seq') AS id, d.*
                       FROM (SELECT DISTINCT cycle_id, currency_id, program_id, code, company_id, manager_id, part
@@ -667,16 +754,17 @@ class Payment(models.Model):
                   FROM numbered
                   JOIN parts USING (cycle_id, currency_id, part)
                  WHERE p.id = numbered.id
-                RETURNING p.batch_id
+                RETURNING p.batch_id, numbered.left_id
                 """,
                 scope=scope,
                 uid=self.env.uid,
                 now=fields.Datetime.now(),
             )
         )
-        batches = self.env["spp.payment.batch"].browse({batch_id for (batch_id,) in self.env.cr.fetchall()})
+        rows = self.env.cr.fetchall()
+        batches = self.env["spp.payment.batch"].browse({row[0] for row in rows})
         self.env.invalidate_all()
-        batches._refresh()
+        (batches | batches.browse({row[1] for row in rows if row[1]}))._refresh()
         return len(batches)
 
     # ------------------------------------------------------------------ what a channel needs

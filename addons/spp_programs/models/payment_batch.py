@@ -25,10 +25,22 @@ class PaymentBatch(models.Model):
     _description = "Payment batch"
     _order = "id desc"
 
-    _guarded_fields = frozenset({
-        "name", "program_id", "cycle_id", "company_id", "manager_id", "currency_id", "state", "payment_count",
-        "total_amount", "released_by", "released_at", "message",
-    })
+    _guarded_fields = frozenset(
+        {
+            "name",
+            "program_id",
+            "cycle_id",
+            "company_id",
+            "manager_id",
+            "currency_id",
+            "state",
+            "payment_count",
+            "total_amount",
+            "released_by",
+            "released_at",
+            "message",
+        }
+    )
 
     name = fields.Char(required=True, readonly=True)
     program_id = fields.Many2one(
@@ -37,7 +49,9 @@ class PaymentBatch(models.Model):
     cycle_id = fields.Many2one(
         comodel_name="spp.cycle", required=True, readonly=True, index=True, ondelete="restrict"
     )
-    company_id = fields.Many2one(comodel_name="res.company", required=True, readonly=True, ondelete="restrict")
+    company_id = fields.Many2one(
+        comodel_name="res.company", required=True, readonly=True, ondelete="restrict"
+    )
     manager_id = fields.Many2one(
         comodel_name="spp.payment.manager", required=True, readonly=True, index=True, ondelete="restrict"
     )
@@ -50,10 +64,14 @@ class PaymentBatch(models.Model):
         readonly=True,
         help="Sent: some of its payments have no end yet. Done: every payment has one.",
     )
-    message = fields.Char(string="What happened", readonly=True, help="Why the last attempt to send did not succeed.")
+    message = fields.Char(
+        string="What happened", readonly=True, help="Why the last attempt to send did not succeed."
+    )
     released_by = fields.Many2one(comodel_name="res.users", readonly=True, ondelete="restrict")
     released_at = fields.Datetime(readonly=True)
-    payment_ids = fields.One2many(comodel_name="spp.payment", inverse_name="batch_id", string="Payments", readonly=True)
+    payment_ids = fields.One2many(
+        comodel_name="spp.payment", inverse_name="batch_id", string="Payments", readonly=True
+    )
     exchange_ids = fields.One2many(
         comodel_name="spp.payment.exchange",
         inverse_name="batch_id",
@@ -70,7 +88,9 @@ class PaymentBatch(models.Model):
 
     def _release(self):
         """Let the batches be sent, by a job each. The caller has checked the user."""
-        self._write_guarded({"released_by": self.env.uid, "released_at": fields.Datetime.now(), "message": False})
+        self._write_guarded(
+            {"released_by": self.env.uid, "released_at": fields.Datetime.now(), "message": False}
+        )
         for batch in self:
             batch.with_delay(
                 description=_("Send the payment batch %s", batch.name),
@@ -89,6 +109,7 @@ class PaymentBatch(models.Model):
             return _("Another worker is sending this batch.")
 
     def _send_what_is_ready(self):
+        self.manager_id._check_can_send()
         payment_ids, message_id = in_own_transaction(self, lambda batch: batch._claim())
         if not payment_ids:
             return _("There is nothing to send.")
@@ -115,7 +136,14 @@ class PaymentBatch(models.Model):
         """Make what may be sent ours: state sending. Return the ids and the number of the message to come."""
         self._leave_unknown()
         nothing = [], ""
-        if not self.released_by or self.cycle_id.state != "disbursing" or self.program_id.state != "active":
+        program = self.program_id
+        may_be_sent = (
+            self.released_by
+            and self.cycle_id.state == "disbursing"
+            and program.state == "active"
+            and program.payment_manager_id == self.manager_id
+        )
+        if not may_be_sent:
             return nothing
         payments = self.env["spp.payment"]
         payments._recheck(SQL("p.batch_id = %s", self.id))

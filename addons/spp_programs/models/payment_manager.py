@@ -53,7 +53,10 @@ class PaymentManager(models.Model):
     )
     status_at = fields.Datetime(string="Last asked", readonly=True, copy=False)
     status_message = fields.Char(
-        string="Last answer", readonly=True, copy=False, help="What came of asking the payer for the last time."
+        string="Last answer",
+        readonly=True,
+        copy=False,
+        help="What came of asking the payer for the last time.",
     )
 
     _sql_constraints = [
@@ -151,7 +154,7 @@ class PaymentManager(models.Model):
         manager = self.sudo()
         sending = [("manager_id", "=", manager.id), ("state", "=", "sending")]
         manager.env["spp.payment.batch"].search(sending)._recover()
-        asked, message = 0, ""
+        asked, told, message = 0, 0, ""
         for payment_ids in manager._due_chunks():
             payments = manager.env["spp.payment"].browse(payment_ids)
             try:
@@ -159,9 +162,12 @@ class PaymentManager(models.Model):
             except CallError as error:
                 message = error.reason
                 break
-            in_own_transaction(payments, lambda payments, findings=findings: payments._conclude_status(findings))
+            in_own_transaction(
+                payments, lambda payments, findings=findings: payments._conclude_status(findings)
+            )
             asked += len(payment_ids)
-        message = message or _("%s payments asked about.", asked)
+            told += len(findings)
+        message = message or _("%(asked)s payments asked about, %(told)s told of.", asked=asked, told=told)
         told = {"status_at": fields.Datetime.now(), "status_message": message}
         in_own_transaction(manager, lambda manager: manager.write(told))
         return message

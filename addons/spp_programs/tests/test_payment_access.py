@@ -25,10 +25,17 @@ class TestPaymentAccess(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpCase):
         cls.cycle = cls.approved_cycle(person)
         cls.prepare(cls.cycle)
         cls.payment = cls.cycle.payment_ids
-        cls.env["spp.payment.exchange"]._keep({
-            "batch_id": cls.payment.batch_id.id, "manager_id": cls.payment_manager.id, "kind": "disburse",
-            "message_id": "m-1", "outcome": "answered", "request": NUMBER, "request_masked": "••••7788",
-        })
+        cls.env["spp.payment.exchange"]._keep(
+            {
+                "batch_id": cls.payment.batch_id.id,
+                "manager_id": cls.payment_manager.id,
+                "kind": "disburse",
+                "message_id": "m-1",
+                "outcome": "answered",
+                "request": NUMBER,
+                "request_masked": "••••7788",
+            }
+        )
 
     def call(self, role, model, method, *args, **kwargs):
         user = self.users[role]
@@ -42,10 +49,13 @@ class TestPaymentAccess(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpCase):
 
     def test_who_reads_payments(self):
         for role in self.users:
-            for model in ("spp.payment", "spp.payment.batch"):
+            for model, record in (
+                ("spp.payment", self.payment),
+                ("spp.payment.batch", self.payment.batch_id),
+            ):
                 with self.subTest(role=role, model=model):
                     if role in READERS:
-                        self.assertEqual(self.call(role, model, "search_count", []), 1)
+                        self.assertEqual(self.call(role, model, "search_count", [("id", "=", record.id)]), 1)
                         self.assertTrue(self.call(role, model, "name_search", self.payment.reference[:5]))
                     else:
                         self.refused(role, model, "search_count", [])
@@ -85,7 +95,11 @@ class TestPaymentAccess(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpCase):
         for role in self.users:
             with self.subTest(role=role):
                 lines = self.call(
-                    role, "spp.payment.summary", "search_read", [("cycle_id", "=", self.cycle.id)], ["count", "amount"]
+                    role,
+                    "spp.payment.summary",
+                    "search_read",
+                    [("cycle_id", "=", self.cycle.id)],
+                    ["count", "amount"],
                 )
                 self.assertEqual([(line["count"], line["amount"]) for line in lines], [(1, 100.0)])
                 count = self.call(role, "spp.cycle", "read", [self.cycle.id], ["payment_count"])
@@ -99,7 +113,9 @@ class TestPaymentAccess(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpCase):
                 self.refused(role, "spp.payment", "copy", self.payment.ids)
                 self.refused(role, "spp.payment", "create", {"reference": "x"})
                 self.refused(role, "spp.payment", "_set_state", self.payment.ids, "paid")
-                self.refused(role, "spp.payment.batch", "write", self.payment.batch_id.ids, {"released_by": 1})
+                self.refused(
+                    role, "spp.payment.batch", "write", self.payment.batch_id.ids, {"released_by": 1}
+                )
                 self.refused(role, "spp.payment.batch", "_job_send", self.payment.batch_id.ids)
 
     def test_managers_are_configured_by_program_managers(self):
@@ -107,14 +123,22 @@ class TestPaymentAccess(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpCase):
             with self.subTest(role=role):
                 self.assertTrue(self.call(role, "spp.payment.manager", "search_count", []))
                 if role != "program_manager":
-                    self.refused(role, "spp.payment.manager", "write", self.payment_manager.ids, {"batch_size": 3})
-        self.call("program_manager", "spp.payment.manager", "write", self.payment_manager.ids, {"batch_size": 3})
+                    self.refused(
+                        role, "spp.payment.manager", "write", self.payment_manager.ids, {"batch_size": 3}
+                    )
+        self.call(
+            "program_manager", "spp.payment.manager", "write", self.payment_manager.ids, {"batch_size": 3}
+        )
 
     def test_actions_answer_plain_values(self):
         run = self.call("program_manager", "spp.cycle", "action_prepare_payments", [self.cycle.id])
         self.assertIsInstance(run, int)
-        self.assertIs(self.call("finance_officer", "spp.cycle", "action_recheck_payments", [self.cycle.id]), True)
-        self.assertIs(self.call("program_manager", "spp.payment", "action_cancel", self.payment.ids, "No"), True)
+        self.assertIs(
+            self.call("finance_officer", "spp.cycle", "action_recheck_payments", [self.cycle.id]), True
+        )
+        self.assertIs(
+            self.call("program_manager", "spp.payment", "action_cancel", self.payment.ids, "No"), True
+        )
         for role in set(self.users) - {"payment_releaser"}:
             with self.subTest(role=role):
                 self.refused(role, "spp.cycle", "action_send_payments", [self.cycle.id])
@@ -129,7 +153,12 @@ class TestPaymentAccess(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpCase):
     def test_another_company_sees_nothing(self):
         company = self.env["res.company"].create({"name": "Other ministry"})
         self.users["auditor"].write({"company_ids": [(6, 0, company.ids)], "company_id": company.id})
-        for model in ("spp.payment", "spp.payment.batch", "spp.payment.exchange", "spp.payment.manager",
-                      "spp.payment.summary"):
+        for model in (
+            "spp.payment",
+            "spp.payment.batch",
+            "spp.payment.exchange",
+            "spp.payment.manager",
+            "spp.payment.summary",
+        ):
             with self.subTest(model=model):
                 self.assertEqual(self.call("auditor", model, "search_count", []), 0)

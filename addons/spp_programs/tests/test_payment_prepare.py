@@ -42,7 +42,11 @@ class TestPaymentPrepare(PaymentsCase):
         cycle = self.approved_cycle(self.make_payees(1))
         self.prepare(cycle)
         payment = cycle.payment_ids
-        with self.assertRaises(psycopg2.errors.UniqueViolation), mute_logger("odoo.sql_db"), self.cr.savepoint():
+        with (
+            self.assertRaises(psycopg2.errors.UniqueViolation),
+            mute_logger("odoo.sql_db"),
+            self.cr.savepoint(),
+        ):
             self.cr.execute(
                 """
                 INSERT INTO spp_payment (reference, entitlement_id, cycle_id, program_id, company_id, partner_id, amount,
@@ -70,7 +74,11 @@ class TestPaymentPrepare(PaymentsCase):
             self.make_payees(1),
             benefit_ids=[
                 (0, 0, {"name": "Grant", "kind": "money", "amount": 10}),
-                (0, 0, {"name": "Maize", "kind": "goods", "quantity": 2, "product_name": "Maize, bag of 10 kg"}),
+                (
+                    0,
+                    0,
+                    {"name": "Maize", "kind": "goods", "quantity": 2, "product_name": "Maize, bag of 10 kg"},
+                ),
             ],
         )
         self.assertEqual(self.prepare(cycle)["Prepared"], 1)
@@ -84,7 +92,9 @@ class TestPaymentPrepare(PaymentsCase):
 
     def test_a_household_is_paid_through_its_head_of_then(self):
         then, now = self.make_payees(2)
-        household = self.env["res.partner"].create({"name": "Household", "is_registrant": True, "is_group": True})
+        household = self.env["res.partner"].create(
+            {"name": "Household", "is_registrant": True, "is_group": True}
+        )
         self.env["spp.group.membership"].create(
             {"group_id": household.id, "individual_id": then.id, "is_head": True, "ended": "2026-06-15"}
         )
@@ -99,7 +109,9 @@ class TestPaymentPrepare(PaymentsCase):
 
     def test_a_household_without_head_waits_for_one(self):
         person = self.make_payees(1)
-        household = self.env["res.partner"].create({"name": "Household", "is_registrant": True, "is_group": True})
+        household = self.env["res.partner"].create(
+            {"name": "Household", "is_registrant": True, "is_group": True}
+        )
         membership = self.env["spp.group.membership"].create(
             {"group_id": household.id, "individual_id": person.id}
         )
@@ -144,7 +156,9 @@ class TestPaymentHolds(PaymentsCase):
         self.assertNotEqual(payment.account_id, new)
         self.assertFalse(batch.exists())  # emptied before it was ever sent
         payment.with_user(self.manager).action_use_current_account()
-        self.assertEqual((payment.state, payment.account_id, payment.account_number), ("ready", new, "99887766"))
+        self.assertEqual(
+            (payment.state, payment.account_id, payment.account_number), ("ready", new, "99887766")
+        )
 
     def test_the_dead_are_not_paid(self):
         person = self.make_payees(1)
@@ -159,14 +173,26 @@ class TestPaymentHolds(PaymentsCase):
         self.prepare(cycle)
         self.assertIn("no payment manager", cycle.payment_ids.state_reason)
         cycle.program_id.payment_manager_id = self.payment_manager
-        self.payment_manager.currency_id = self.env["res.currency"].with_context(active_test=False).search(
-            [("id", "!=", cycle.currency_id.id)], limit=1
+        self.payment_manager.currency_id = (
+            self.env["res.currency"]
+            .with_context(active_test=False)
+            .search([("id", "!=", cycle.currency_id.id)], limit=1)
         )
         self.env["spp.payment"]._recheck_holds(cycle)
         self.assertIn("currency", cycle.payment_ids.state_reason)
         self.payment_manager.currency_id = False
         self.env["spp.payment"]._recheck_holds(cycle)
         self.assertEqual(cycle.payment_ids.state, "ready")
+
+    def test_another_manager_gets_batches_of_its_own(self):
+        cycle = self.approved_cycle(self.make_payees(2))
+        self.prepare(cycle)
+        left = cycle.payment_batch_ids
+        other = self.payment_manager.copy({"name": "Other"})
+        cycle.program_id.payment_manager_id = other
+        self.env["spp.payment"]._recheck_holds(cycle)
+        self.assertFalse(left.exists())
+        self.assertEqual(cycle.payment_ids.batch_id.manager_id, other)
 
     def test_a_manager_without_provider_sends_nothing(self):
         cycle = self.approved_cycle(self.make_payees(1))

@@ -101,14 +101,22 @@ class TestPaymentStates(PaymentsCase):
         self.assertTrue(new.with_user(self.manager).action_reissue())
 
     def test_nobody_writes_a_payment(self):
-        for values in ({"state": "paid"}, {"amount": 5}, {"reference": "x"}, {"account_number": "1"}, {"alert": "x"}):
+        for values in (
+            {"state": "paid"},
+            {"amount": 5},
+            {"reference": "x"},
+            {"account_number": "1"},
+            {"alert": "x"},
+        ):
             for user in (*self.users.values(), self.env.ref("base.user_root")):
                 with self.subTest(values=values, user=user.login), self.assertRaises(UserError):
                     self.payment.with_user(user).write(values)
             with self.assertRaises(UserError):
                 self.payment.sudo().write(values)
         with self.assertRaises(UserError):
-            self.env["spp.payment"].with_user(self.manager).create({"entitlement_id": self.payment.entitlement_id.id})
+            self.env["spp.payment"].with_user(self.manager).create(
+                {"entitlement_id": self.payment.entitlement_id.id}
+            )
         with self.assertRaises(AccessError):
             self.payment.with_user(self.manager).unlink()
 
@@ -178,9 +186,11 @@ class TestPaymentSettledByHand(PaymentsCase):
         self.payment.with_user(self.second_finance).action_confirm_settlement()
         self.assertEqual((self.payment.state, self.payment.entitlement_id.state), ("paid", "paid"))
         self.assertIn("Letter 12", self.payment.state_reason)
-        actions = self.env["spp.audit.entry"].search(
-            [("res_model", "=", "spp.payment"), ("res_id", "=", self.payment.id)]
-        ).mapped("action")
+        actions = (
+            self.env["spp.audit.entry"]
+            .search([("res_model", "=", "spp.payment"), ("res_id", "=", self.payment.id)])
+            .mapped("action")
+        )
         self.assertEqual(set(actions), {"payment_settlement_proposed", "payment_settled"})
 
     def test_never_received_can_be_paid_again(self):
@@ -215,6 +225,8 @@ class TestPaymentSettledByHand(PaymentsCase):
         self.assertFalse(self.payment.settle_outcome)
 
     def test_from_the_form(self):
-        wizard = self.env["spp.payment.decision"].with_user(self.finance).with_context(active_ids=self.payment.ids)
+        wizard = (
+            self.env["spp.payment.decision"].with_user(self.finance).with_context(active_ids=self.payment.ids)
+        )
         wizard.create({"decision": "paid", "words": "Statement 4"}).action_decide()
         self.assertEqual(self.payment.settle_evidence, "Statement 4")
