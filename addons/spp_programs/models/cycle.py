@@ -8,6 +8,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools import SQL
 
+from odoo.addons.spp_base.tools import statistics
+
 from ..tools.money import rounded
 
 # state: states it may be reached from
@@ -226,7 +228,6 @@ class Cycle(models.Model):
         )
         self.env.flush_all()
         self._clear()
-        version._run_settings(self.env.cr)
         self._insert_beneficiaries(version)
         self._insert_entitlements()
         figures = self._count()
@@ -448,6 +449,7 @@ class Cycle(models.Model):
                 now=self.env.cr.now(),
             ),
         )
+        statistics.refresh(self.env.cr, "spp_cycle_beneficiary", self.env.cr.rowcount)
 
     def _insert_entitlements(self):
         """One entitlement per eligible beneficiary and active benefit. Amounts are rounded here, once."""
@@ -480,6 +482,7 @@ class Cycle(models.Model):
                 now=self.env.cr.now(),
             )
         )
+        statistics.refresh(self.env.cr, "spp_entitlement", self.env.cr.rowcount)
 
     def _count(self):
         """Return the cycle's FIGURES as they are in the database."""

@@ -12,6 +12,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
+from odoo.addons.spp_base.tools import statistics
 from odoo.addons.spp_registry.tools.membership import live_sql
 
 # (from, to). A pair of equal states only refreshes the reason.
@@ -571,6 +572,7 @@ class Payment(models.Model):
             )
         )
         made = [payment_id for (payment_id,) in self.env.cr.fetchall()]
+        statistics.refresh(self.env.cr, "spp_payment", len(made))
         self.env.invalidate_all()
         return made
 

@@ -9,6 +9,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 
+from odoo.addons.spp_base.tools import statistics
+
 from ..tools.money import exact, shown
 
 
@@ -427,6 +429,7 @@ class Program(models.Model):
             )
         )
         added = self.env.cr.rowcount
+        statistics.refresh(self.env.cr, "spp_program_membership", added)
         self.env.invalidate_all()
         return added
 
