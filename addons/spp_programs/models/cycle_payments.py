@@ -112,9 +112,13 @@ class Cycle(models.Model):
         batches = payments._recheck_holds(self)
         # sudo: a cycle is prepared whole, also where the user's area hides people.
         held = payments.sudo().search_count([("cycle_id", "=", self.id), ("state", "=", "held")])
-        self.env["spp.audit.entry"]._log(
-            "payments_prepared", self, new={"prepared": len(made), "held": held, "batches": batches}, run=run
-        )
+        if made:
+            self.env["spp.audit.entry"]._log(
+                "Payments prepared",
+                self,
+                new={"prepared": len(made), "held": held, "batches": batches},
+                run=run,
+            )
         run._finish({_("Prepared"): len(made), _("Held"): held, _("Batches"): batches})
         return run.id
 
@@ -148,7 +152,7 @@ class Cycle(models.Model):
             for batch, _count in batches:
                 batch._release()
             self.env["spp.audit.entry"]._log(
-                "payments_released",
+                "Payments released",
                 cycle,
                 new={"payments": sum(count for _batch, count in batches), "batches": len(batches)},
             )

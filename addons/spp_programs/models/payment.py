@@ -266,7 +266,10 @@ class Payment(models.Model):
         self._fill_destination(SQL("p.id = ANY(%s)", self.ids), renew=True)
         for payment in self:
             self._log(
-                payment, "payment_account", old=old[payment.reference], new=payment.account_masked or ""
+                payment,
+                "Payment takes the current account",
+                old=old[payment.reference],
+                new=payment.account_masked or "",
             )
         self.action_recheck()
         return True
@@ -282,7 +285,7 @@ class Payment(models.Model):
         self._check_state("ready", "held")
         self.sudo()._set_state("cancelled", reason)
         for payment in self:
-            self._log(payment, "payment_cancelled", note=reason)
+            self._log(payment, "Payment cancelled", note=reason)
         return True
 
     def action_reissue(self):
@@ -317,7 +320,10 @@ class Payment(models.Model):
                 )
             for payment in new:
                 self._log(
-                    payment, "payment_reissued", old=payment.reissue_of_id.reference, new=payment.reference
+                    payment,
+                    "Payment issued again",
+                    old=payment.reissue_of_id.reference,
+                    new=payment.reference,
                 )
             self._recheck_holds(cycle)
             made += new.ids
@@ -344,7 +350,7 @@ class Payment(models.Model):
             }
         )
         for payment in self:
-            self._log(payment, "payment_settlement_proposed", new=outcome, note=evidence)
+            self._log(payment, "Settlement by hand proposed", new=outcome, note=evidence)
         return True
 
     def action_confirm_settlement(self):
@@ -362,7 +368,12 @@ class Payment(models.Model):
             payment._check_state(*states)
             reason = _("Settled by hand: %s", payment.settle_evidence)
             payment.sudo()._set_state(state, reason, payment.settle_outcome)
-            self._log(payment, "payment_settled", new=payment.settle_outcome, note=payment.settle_evidence)
+            self._log(
+                payment,
+                "Settlement by hand confirmed",
+                new=payment.settle_outcome,
+                note=payment.settle_evidence,
+            )
         return True
 
     def action_withdraw_settlement(self):
@@ -371,7 +382,7 @@ class Payment(models.Model):
         self._lock()
         self._check_state("unknown", "paid")
         for payment in self.filtered("settle_outcome"):
-            self._log(payment, "payment_settlement_withdrawn", old=payment.settle_outcome)
+            self._log(payment, "Settlement by hand withdrawn", old=payment.settle_outcome)
         self._write_guarded(
             {"settle_outcome": False, "settle_evidence": False, "settle_by": False, "settle_at": False}
         )

@@ -129,7 +129,8 @@ class TestCycleApproval(ProgramsCase):
             [("res_model", "=", "spp.cycle"), ("res_id", "=", cycle.id)], order="id"
         )
         self.assertEqual(
-            trail.mapped("action"), ["Cycle submitted", "Cycle sent back", "Cycle submitted", "Cycle approved"]
+            trail.mapped("action"),
+            ["Cycle submitted", "Cycle sent back", "Cycle submitted", "Cycle approved"],
         )
         self.assertEqual(trail.mapped("user_id"), self.manager + self.approver)
 

@@ -191,7 +191,7 @@ class TestPaymentSettledByHand(PaymentsCase):
             .search([("res_model", "=", "spp.payment"), ("res_id", "=", self.payment.id)])
             .mapped("action")
         )
-        self.assertEqual(set(actions), {"payment_settlement_proposed", "payment_settled"})
+        self.assertEqual(set(actions), {"Settlement by hand proposed", "Settlement by hand confirmed"})
 
     def test_never_received_can_be_paid_again(self):
         self.settle("never_received")
