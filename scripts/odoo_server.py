@@ -33,7 +33,10 @@ def environment(source, *, channels=CHANNELS, port=None):
 
 
 def configuration(source, database, *, port=8069, name="odoo"):
-    """Write .spp/NAME.conf and return its path."""
+    """Write .spp/NAME.conf and return its path.
+
+    Odoo's limit of address space is off: a browser that a test starts would inherit it, and not start.
+    """
     paths.STATE.mkdir(exist_ok=True)
     key = paths.STATE / "master-password"
     if not key.exists():
@@ -55,6 +58,7 @@ server_wide_modules = base,web,queue_job
 without_demo = all
 workers = 0
 max_cron_threads = 1
+limit_memory_hard = 0
 unaccent = False
 """
     if not path.exists() or path.read_text() != text:
