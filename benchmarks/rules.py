@@ -43,7 +43,8 @@ def run(env, size):
         found, seconds = _best(env, ours)
         expected, base = _best(env, SQL(by_hand))
         assert found == expected, f"{expression}: {found} eligible, by hand {expected}"
-        yield expression, seconds, base, 2.5  # ours also gathers the facts of each person's outcome
+        # Ours also gathers the facts of each person's outcome; beside the bare comparison of a date that shows most.
+        yield expression, seconds, base, 2.5 if target == "group" else 4.0
     env.cr.rollback()
 
 
