@@ -202,7 +202,8 @@ class Chain:
         endpoint = as_admin.one(
             "spp.endpoint", [("name", "=", name)], {"name": name, "base_url": url, **values}
         )
-        as_admin("spp.endpoint", "write", [endpoint], {"base_url": url})
+        if as_admin("spp.endpoint", "read", [endpoint], ["base_url"])[0]["base_url"] != url:
+            as_admin("spp.endpoint", "write", [endpoint], {"base_url": url, **values})
         return endpoint
 
     def programs(self):

@@ -17,6 +17,9 @@ from odoo.tools import SQL
 from ..http.client import Client
 from ..tools.own_cursor import on_own_cursor
 
+# A secret was entered for the system behind these; it is not handed to another one.
+_SECRET_BELONGS_TO = {"base_url", "auth_type", "login", "database", "ca_certificate", "allow_plain_http"}
+
 
 class Endpoint(models.Model):
     _name = "spp.endpoint"
@@ -168,6 +171,18 @@ class Endpoint(models.Model):
                         "“-----BEGIN CERTIFICATE-----” to “-----END CERTIFICATE-----”."
                     )
                 ) from error
+
+    def write(self, vals):
+        """Who points an endpoint elsewhere, or trusts another authority, does not take the secret along."""
+        moved = self.browse()
+        if not vals.get("secret"):
+            guarded = _SECRET_BELONGS_TO & vals.keys()
+            moved = self.filtered(lambda endpoint: any(endpoint[name] != vals[name] for name in guarded))
+        result = super().write(vals)
+        for endpoint in moved.filtered("has_secret"):
+            endpoint.action_forget_secret()
+            self.env["spp.audit.entry"]._log("Endpoint changed, its secret forgotten", endpoint)
+        return result
 
     def action_resume(self):
         """Let calls through again."""

@@ -63,13 +63,31 @@ class TestEndpoint(CheapPasswords, TransactionCase):
             endpoint = self.endpoint(base_url=server.url, auth_type="basic", login="me", secret="hush")
             viewer = new_test_user(self.env, "endpoint_viewer", groups="spp_base.group_program_viewer")
             for auth_type in ("basic", "bearer", "session", "none"):
-                endpoint.auth_type = auth_type
+                endpoint.write({"auth_type": auth_type, "secret": "hush"})
                 with endpoint.with_user(viewer)._client() as client:
                     client.request("GET", "/")
         basic, bearer, session, none = (head for head, _body in server.requests)
         self.assertIn("Authorization: Basic bWU6aHVzaA==", basic)
         self.assertIn("Authorization: Bearer hush", bearer)
         self.assertNotIn("Authorization", session + none)
+
+    def test_a_secret_is_not_taken_along_to_another_system(self):
+        endpoint = self.endpoint(base_url="https://mis.example.org", auth_type="bearer", secret="hush")
+        endpoint.write({"base_url": "https://mis.example.org", "name": "Renamed"})
+        self.assertTrue(endpoint.has_secret)
+        endpoint.base_url = "https://elsewhere.example.org"
+        self.assertFalse(endpoint.has_secret)
+        self.assertIsNone(endpoint._get_secret())
+
+    def test_a_failing_statement_is_logged_without_its_values(self):
+        with (
+            self.assertLogs("odoo.sql_db", "ERROR") as logged,
+            self.assertRaises(Exception),
+            self.cr.savepoint(),
+        ):
+            self.cr.execute("UPDATE res_partner SET no_such_column = %s", ["0011223344"])
+        self.assertNotIn("0011223344", "".join(logged.output))
+        self.assertIn("UPDATE res_partner", "".join(logged.output))
 
     def test_trusts_only_the_given_authority(self):
         with tempfile.TemporaryDirectory() as name:

@@ -111,6 +111,12 @@ class PaymentManager(models.Model):
 
     # ------------------------------------------------------------------ actions
 
+    def _route_fields(self):
+        return super()._route_fields() | {
+            "dialect", "endpoint_id", "path_disburse", "path_status", "sender_id", "receiver_id", "payer_fa",
+            "fa_bank", "fa_iban", "fa_mobile_wallet", "fa_email_wallet", "provider_default",
+        }  # fmt: skip
+
     def action_test_connection(self):
         """Ask the payer about a payment that cannot exist, and say in plain words what came of it.
 

@@ -64,6 +64,10 @@ class PayerMixin(ProgramsMixin, PaymentsMixin):
     def fault(self, fault, path=DISBURSE, **more):
         self.control("faults", fault=fault, path=path, **more)
 
+    def clear_faults(self):
+        request = urllib.request.Request(f"{self.sandbox.payer}/_sandbox/faults", method="DELETE")
+        urllib.request.urlopen(request, timeout=5).close()
+
     def payer(self):
         with urllib.request.urlopen(f"{self.sandbox.payer}/_sandbox/state", timeout=5) as answer:
             return json.load(answer)

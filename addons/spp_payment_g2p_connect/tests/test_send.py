@@ -301,10 +301,17 @@ class TestUnknown(PayerCase):
 
     def test_payer_down_for_status(self):
         cycle = self.lost("drop_after")
-        self.fault("error", path=STATUS, status=503)
+        self.fault("error", path=STATUS, status=503, times=None)
         self.ask()
         self.assertEqual(self.states(cycle), ["unknown", "unknown"])
         self.assertIn("503", self.payment_manager.status_message)
+        self.clear_faults()
+        self.ask()
+        self.assertEqual(self.states(cycle), ["paid", "paid"])
+
+    def test_one_question_the_payer_stumbles_over_does_not_stop_the_others(self):
+        cycle = self.lost("drop_after")
+        self.fault("error", path=STATUS, status=500)  # the first question, about both
         self.ask()
         self.assertEqual(self.states(cycle), ["paid", "paid"])
 

@@ -37,6 +37,35 @@ def item(reference="PAY-000123", status="succ", **values):
     return {"reference_id": reference, "status": status, **values}
 
 
+class TestWhatProvesNothing(unittest.TestCase):
+    def test_no_such_reference_in_a_status_answer_leaves_the_payment_unknown(self):
+        for code in (
+            "rjct.reference_id.invalid",
+            "rjct.srch_transaction_id.not_found",
+            "rjct_srch_reference_id.not_found",
+        ):
+            with self.subTest(code=code):
+                text = answer(item(status="rjct", status_reason_code=code), status="succ")
+                self.assertEqual(read_status(200, text, EXPECTED).findings["PAY-000123"].state, "unknown")
+
+    def test_a_payment_refused_for_its_own_sake_is_rejected(self):
+        text = answer(item(status="rjct", status_reason_code="rjct.payee_fa.invalid"), status="succ")
+        self.assertEqual(read_status(200, text, EXPECTED).findings["PAY-000123"].state, "rejected")
+
+    def test_an_error_inside_http_200_is_a_refusal_only_if_its_code_says_so(self):
+        for code, verdict in {
+            "err.request.timeout": Verdict.UNCLEAR,
+            "err.service.unavailable": Verdict.UNCLEAR,
+            "G2P-REQ-100": Verdict.UNCLEAR,
+            "": Verdict.UNCLEAR,
+            "err.signature.invalid": Verdict.REFUSED,
+            "G2P-REQ-102": Verdict.REFUSED,
+        }.items():
+            with self.subTest(code=code):
+                text = json.dumps({"errors": [{"code": code, "message": "no"}]})
+                self.assertEqual(read_disburse(200, text, EXPECTED).verdict, verdict)
+
+
 class TestDisburseAnswers(unittest.TestCase):
     def test_published_example(self):
         reading = read_disburse(200, sample("sync_disburse_response.json"), EXPECTED)

@@ -6,7 +6,7 @@ The rule behind every doubt: what is not certain is *unknown*, never paid, never
 
 import enum
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -15,6 +15,12 @@ from .words import clean, hide_numbers, plain
 # A server that answers so has looked at the message and taken nothing of it, if its body says so too.
 REFUSING = frozenset({400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 422, 429, 431})
 MOVED = frozenset({301, 307, 308})
+# Codes of errors that a payer finds before it acts (standard 1.0.0, Ack; G2P servers: schema, path)
+REFUSED_BEFORE_ACTING = (
+    "rjct.", "err.request.bad", "err.request.unauthorized", "err.request.forbidden", "err.version.",
+    "err.sender_id.", "err.sender_uri.", "err.receiver_id.", "err.signature.", "err.encryption.",
+    "g2p-req-102", "g2p-req-404",
+)  # fmt: skip
 # "We have this already" refuses the copy, not the first: whoever gets it must ask what became of that.
 SEEN_BEFORE = frozenset({"rjct.reference_id.duplicate", "rjct.message_id.duplicate"})
 
@@ -80,7 +86,14 @@ def read_disburse(status, text, expected):
         return reading  # the header refuses, yet some payments are taken: believe what is said of each
     if reading.findings.keys() == expected.keys() and not code:
         return reading  # each was looked at and refused for its own reason
-    return Reading(Verdict.REFUSED, reason, code)
+    return Reading(Verdict.REFUSED if _refused_before_acting(body, code) else Verdict.UNCLEAR, reason, code)
+
+
+def _refused_before_acting(body, code):
+    """Is it certain that nothing of the message was taken? The header of the standard says so; other errors inside
+    HTTP 200 only where their code is about the message itself. "Timed out" and "unavailable" leave it open."""
+    header = _object(body.get("header"))
+    return clean(header.get("status")).lower() == "rjct" or code.lower().startswith(REFUSED_BEFORE_ACTING)
 
 
 def read_status(status, text, expected):
@@ -96,7 +109,17 @@ def read_status(status, text, expected):
     entries = _entries(body)
     if refusal is not None and not entries:
         return Reading(Verdict.UNCLEAR, refusal[1], refusal[0])
-    return _findings(entries, expected)
+    reading = _findings(entries, expected)
+    for reference, finding in reading.findings.items():
+        if finding.state == "rejected" and _is_about_the_question(finding.code):
+            reading.findings[reference] = replace(finding, state="unknown")
+    return reading
+
+
+def _is_about_the_question(code):
+    """Does the code refuse what we asked, rather than the payment? "No such reference" proves nothing: the payer
+    may not have got to it yet."""
+    return any(part in code.lower() for part in ("reference_id", "transaction_id", ".srch", "_srch"))
 
 
 def _json_object(text):

@@ -431,10 +431,10 @@ class Cycle(models.Model):
                     (cycle_id, membership_id, partner_id, outcome, facts,
                      create_uid, create_date, write_uid, write_date)
                 SELECT %(cycle)s, m.id, m.partner_id,
-                       CASE WHEN m.registrant_status <> 'active' THEN 'excluded'
+                       CASE WHEN m.registrant_status IS DISTINCT FROM 'active' THEN 'excluded'
                             WHEN m.by_hand THEN 'eligible'
                             ELSE COALESCE(o.outcome, 'undetermined') END,
-                       CASE WHEN m.registrant_status <> 'active'
+                       CASE WHEN m.registrant_status IS DISTINCT FROM 'active'
                             THEN jsonb_build_object('registrant_status', m.registrant_status)
                             WHEN m.by_hand THEN jsonb_build_object('by_hand', m.state_reason)
                             ELSE o.facts END,

@@ -306,7 +306,8 @@ class Payment(models.Model):
                 SELECT p.entitlement_id, p.id AS reissue_of_id
                   FROM spp_payment p
                  WHERE p.id = ANY(%s)
-                   AND p.id = (SELECT max(id) FROM spp_payment WHERE entitlement_id = p.entitlement_id)
+                   AND p.id = (SELECT max(id) FROM spp_payment
+                                WHERE entitlement_id = p.entitlement_id AND state <> 'cancelled')
                 """,
                 payments.ids,
             )
@@ -382,6 +383,8 @@ class Payment(models.Model):
         self._lock()
         self._check_state("unknown", "paid")
         for payment in self.filtered("settle_outcome"):
+            if payment.state not in OUTCOMES[payment.settle_outcome][0]:
+                raise UserError(_("%s: this was confirmed already.", payment.reference))
             self._log(payment, "Settlement by hand withdrawn", old=payment.settle_outcome)
         self._write_guarded(
             {"settle_outcome": False, "settle_evidence": False, "settle_by": False, "settle_at": False}
@@ -445,6 +448,10 @@ class Payment(models.Model):
                        alert = COALESCE(NULLIF(given.alert, ''), p.alert),
                        batch_id = CASE WHEN given.state = 'held' THEN NULL ELSE p.batch_id END,
                        claim_token = CASE WHEN given.state = 'sending' THEN %(token)s ELSE p.claim_token END,
+                       settle_outcome = CASE WHEN %(keep)s THEN p.settle_outcome END,
+                       settle_evidence = CASE WHEN %(keep)s THEN p.settle_evidence END,
+                       settle_by = CASE WHEN %(keep)s THEN p.settle_by END,
+                       settle_at = CASE WHEN %(keep)s THEN p.settle_at END,
                        sent_at = CASE WHEN given.state = 'sending' THEN %(now)s ELSE p.sent_at END,
                        accepted_at = CASE WHEN given.state = 'accepted' THEN COALESCE(p.accepted_at, given.at, %(now)s)
                                           ELSE p.accepted_at END,
@@ -462,6 +469,8 @@ class Payment(models.Model):
                 RETURNING p.id, was.state, p.state, was.batch_id, p.entitlement_id, p.program_id
                 """,
                 rows=rows,
+                # A proposal by hand is about the state it was made in: what the payer says since ends it.
+                keep=SQL("given.state = was.state OR given.code = p.settle_outcome"),
                 token=claim_token,
                 now=fields.Datetime.now(),
                 uid=self.env.uid,
@@ -507,11 +516,20 @@ class Payment(models.Model):
                 ),
             )
         if changed:
-            self.env["spp.entitlement"].browse(row[4] for row in changed)._set_state(entitlement_state)
+            entitlements = self.env["spp.entitlement"].browse(row[4] for row in changed)
+            entitlements._set_state(entitlement_state)
+            if kind == "return":
+                # Nothing of a closed cycle is paid any more: what comes back is free again.
+                for cycle in entitlements.cycle_id.filtered(lambda cycle: cycle.state == "closed"):
+                    cycle._release("expired", _("Came back after the cycle was closed."))
 
     def _conclude_status(self, findings):
         """Take over what the payer said when asked. Who is left out of the answer keeps the state it has."""
         self._conclude(findings)
+        self._asked()
+
+    def _asked(self):
+        """Who was asked about, with or without an answer, comes last the next time."""
         self.env.cr.execute(
             SQL("UPDATE spp_payment SET asked_at = %s WHERE id = ANY(%s)", fields.Datetime.now(), self.ids)
         )
@@ -709,7 +727,7 @@ class Payment(models.Model):
                 SELECT p.id, CASE WHEN r.id = p.payee_id THEN %s ELSE %s END
                   FROM spp_payment p
                   JOIN res_partner r ON r.id IN (p.payee_id, p.partner_id)
-                 WHERE p.state IN ('ready', 'held') AND (NOT r.active OR r.registrant_status <> 'active')
+                 WHERE p.state IN ('ready', 'held') AND (NOT r.active OR r.registrant_status IS DISTINCT FROM 'active')
                 """,
                 _("The payee is archived, disabled or deceased."),
                 _("The beneficiary is archived, disabled or deceased."),

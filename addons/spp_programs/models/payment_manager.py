@@ -7,11 +7,13 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from odoo.addons.spp_base.http import CallError
+from odoo.addons.spp_base.http import CallError, NotSent
+from odoo.addons.spp_base.tools import advisory
 
 from ..tools.own_transaction import in_own_transaction
 
 STATUS_CHUNK = 200  # payments asked about in one message
+MAX_REFUSED = 10  # questions without an answer after which a job leaves the payer alone until the next
 MAX_KEPT = 20_000_000  # characters of a message or an answer that are kept as evidence
 
 
@@ -122,6 +124,45 @@ class PaymentManager(models.Model):
         values["manager_id"] = self.id
         in_own_transaction(self.env["spp.payment.exchange"], lambda exchanges: exchanges._keep(values))
 
+    # ------------------------------------------------------------------ what decides where money goes
+
+    def _route_fields(self):
+        """Fields that decide who pays, and how payees are addressed. A channel adds its own."""
+        return {"provider"}
+
+    def write(self, vals):
+        """The way that released payments take is not changed under way; every change leaves a trail."""
+        route = self._route_fields() & vals.keys()
+        for manager in self:
+            old = {name: self._plain(manager[name]) for name in route}
+            new = {name: self._plain(manager._fields[name].convert_to_record(
+                manager._fields[name].convert_to_cache(vals[name], manager), manager)) for name in route}  # fmt: skip
+            changed = {name for name in route if old[name] != new[name]}
+            if not changed:
+                continue
+            # sudo: also payments that the user's area hides are on their way.
+            under_way = manager.env["spp.payment"].sudo().search_count(
+                [("batch_id.manager_id", "=", manager.id), "|", ("state", "in", ["sending", "accepted", "unknown"]),
+                 "&", ("state", "=", "ready"), ("batch_id.released_by", "!=", False)], limit=1)  # fmt: skip
+            if under_way:
+                raise UserError(
+                    _(
+                        "Payments are on their way through %s: how it pays can be changed once each has an end.",
+                        manager.name,
+                    )
+                )
+            self.env["spp.audit.entry"]._log(
+                "Payment manager changed",
+                manager,
+                old={name: old[name] for name in changed},
+                new={name: new[name] for name in changed},
+            )
+        return super().write(vals)
+
+    @staticmethod
+    def _plain(value):
+        return value.display_name if isinstance(value, models.BaseModel) else value or ""
+
     # ------------------------------------------------------------------ asking
 
     @api.model
@@ -152,16 +193,34 @@ class PaymentManager(models.Model):
         self.ensure_one()
         # sudo: the payments of a manager are followed whole, whoever asked for it.
         manager = self.sudo()
+        try:
+            with advisory.held(self.env.cr.dbname, advisory.key(f"{self._name}.status", manager.id)):
+                return manager._ask_about_all()
+        except advisory.Busy:
+            return _("Another worker is asking this payer.")
+
+    def _ask_about_all(self):
+        manager = self
         sending = [("manager_id", "=", manager.id), ("state", "=", "sending")]
         manager.env["spp.payment.batch"].search(sending)._recover()
-        asked, told, message = 0, 0, ""
-        for payment_ids in manager._due_chunks():
+        asked, told, refused, message = 0, 0, 0, ""
+        due = manager._due_chunks()[::-1]
+        while due and refused < MAX_REFUSED:
+            payment_ids = due.pop()
             payments = manager.env["spp.payment"].browse(payment_ids)
             try:
                 findings = manager._ask_status(payments)
-            except CallError as error:
+            except NotSent as error:
                 message = error.reason
                 break
+            except CallError as error:
+                # One reference may be what the payer stumbles over: the others must not wait for it for ever.
+                message = error.reason
+                refused += 1
+                half = len(payment_ids) // 2
+                due += [payment_ids[half:], payment_ids[:half]] if half else []
+                in_own_transaction(payments, lambda payments: payments._asked())
+                continue
             in_own_transaction(
                 payments, lambda payments, findings=findings: payments._conclude_status(findings)
             )

@@ -199,6 +199,45 @@ class TestPaymentSettledByHand(PaymentsCase):
         self.assertEqual((self.payment.state, self.payment.reason_code), ("rejected", "never_received"))
         self.assertTrue(self.payment.with_user(self.manager).action_reissue())
 
+    def test_what_two_people_confirmed_is_not_withdrawn_by_one(self):
+        self.settle("paid")
+        self.payment.with_user(self.second_finance).action_confirm_settlement()
+        with self.assertRaises(UserError):
+            self.payment.with_user(self.finance).action_withdraw_settlement()
+        self.assertEqual(self.payment.settle_outcome, "paid")
+
+    def test_a_proposal_ends_with_the_state_it_was_about(self):
+        self.settle("never_received")
+        self.payment._set_state("accepted")
+        self.payment._set_state("unknown")
+        with self.assertRaises(UserError):
+            self.payment.with_user(self.second_finance).action_confirm_settlement()
+
+    def test_a_cancelled_new_issue_leaves_the_payment_to_be_issued_again(self):
+        self.settle("never_received")
+        self.payment.with_user(self.second_finance).action_confirm_settlement()
+        (again,) = self.payment.with_user(self.manager).action_reissue()
+        self.env["spp.payment"].browse(again).with_user(self.manager).action_cancel("Wrong account")
+        self.assertTrue(self.payment.with_user(self.manager).action_reissue())
+
+    def test_what_comes_back_after_the_cycle_was_closed_is_free_again(self):
+        self.payment._set_state("paid")
+        cycle, program = self.payment.cycle_id, self.payment.program_id
+        (cycle.payment_ids - self.payment)._set_state("cancelled")
+        cycle.with_user(self.manager).action_close()
+        free = program.fund_free
+        self.payment._set_state("returned")
+        program.invalidate_recordset()
+        self.assertEqual(self.payment.entitlement_id.state, "expired")
+        self.assertEqual(program.fund_free, free + self.payment.amount)
+        self.assertEqual(program.fund_committed, 0)
+
+    def test_the_way_payments_take_is_not_changed_while_they_are_under_way(self):
+        manager = self.payment.batch_id.manager_id.with_user(self.manager)
+        with self.assertRaisesRegex(UserError, "on their way"):
+            manager.write({"provider": False})
+        manager.write({"provider": manager.provider, "batch_size": 50})
+
     def test_came_back(self):
         self.payment._set_state("paid")
         self.settle("returned")

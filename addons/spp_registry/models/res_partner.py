@@ -106,6 +106,11 @@ class ResPartner(models.Model):
             "CHECK (is_group IS NOT TRUE OR is_registrant)",
             "A group must be a registrant.",
         ),
+        (
+            "registrant_has_status",
+            "CHECK (is_registrant IS NOT TRUE OR registrant_status IS NOT NULL)",
+            "A registrant is active, disabled or deceased: the status cannot be empty.",
+        ),
     ]
 
     def init(self):
