@@ -5,6 +5,8 @@ import re
 import tempfile
 from xmlrpc.client import Fault
 
+from psycopg2.errors import UndefinedColumn
+
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests.common import TransactionCase, new_test_user, tagged
 from odoo.tools import mute_logger
@@ -82,7 +84,7 @@ class TestEndpoint(CheapPasswords, TransactionCase):
     def test_a_failing_statement_is_logged_without_its_values(self):
         with (
             self.assertLogs("odoo.sql_db", "ERROR") as logged,
-            self.assertRaises(Exception),
+            self.assertRaises(UndefinedColumn),
             self.cr.savepoint(),
         ):
             self.cr.execute("UPDATE res_partner SET no_such_column = %s", ["0011223344"])
