@@ -131,7 +131,7 @@ class Run(models.Model):
         return origin._run_retry(self) or True
 
     def action_cancel(self):
-        """Stop the run: a worker leaves it at its next step, and what it did since is undone."""
+        """Stop the run: a worker leaves it at its next step; what it finished until then stays."""
         for run in self:
             if run.user_id != self.env.user and not self.env.user.has_group("spp_base.group_admin"):
                 raise AccessError(_("Only who started a run, or an administrator, may cancel it."))
