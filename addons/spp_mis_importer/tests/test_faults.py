@@ -60,7 +60,7 @@ class TestFaults(MisMixin, TransactionCase):
         self.fails("no database “other”")
 
     def test_no_rights(self):
-        self.endpoint.login = "mis_portal"
+        self.endpoint.write({"login": "mis_portal", "secret": "mis_secret"})
         self.fails("may not read res.partner", dialects=["jsonrpc"])
         self.source.dialect = "rest"
         self.assertIn("does not tell how many", self.source.action_test_connection()["params"]["message"])
