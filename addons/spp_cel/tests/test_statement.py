@@ -79,8 +79,8 @@ class TestStatement(RuleCase):
         self.env.cr.execute("SELECT setseed(0.5)")
         self.env.cr.execute(
             """
-            INSERT INTO res_partner (name, active, is_registrant, is_group, birthdate)
-            SELECT 'SCALE ' || n, TRUE, TRUE, n %% 4 = 0,
+            INSERT INTO res_partner (name, active, is_registrant, registrant_status, is_group, birthdate)
+            SELECT 'SCALE ' || n, TRUE, TRUE, 'active', n %% 4 = 0,
                    CASE WHEN n %% 4 <> 0 AND random() < 0.98
                         THEN date '1950-01-01' + CAST(random() * 27000 AS integer) END
             FROM generate_series(1, %s) n
