@@ -200,16 +200,15 @@ class PaymentManager(models.Model):
             return _("Another worker is asking this payer.")
 
     def _ask_about_all(self):
-        manager = self
-        sending = [("manager_id", "=", manager.id), ("state", "=", "sending")]
-        manager.env["spp.payment.batch"].search(sending)._recover()
+        sending = [("manager_id", "=", self.id), ("state", "=", "sending")]
+        self.env["spp.payment.batch"].search(sending)._recover()
         asked, told, refused, message = 0, 0, 0, ""
-        due = manager._due_chunks()[::-1]
+        due = self._due_chunks()[::-1]
         while due and refused < MAX_REFUSED:
             payment_ids = due.pop()
-            payments = manager.env["spp.payment"].browse(payment_ids)
+            payments = self.env["spp.payment"].browse(payment_ids)
             try:
-                findings = manager._ask_status(payments)
+                findings = self._ask_status(payments)
             except NotSent as error:
                 message = error.reason
                 break
@@ -228,7 +227,7 @@ class PaymentManager(models.Model):
             told += len(findings)
         message = message or _("%(asked)s payments asked about, %(told)s told of.", asked=asked, told=told)
         told = {"status_at": fields.Datetime.now(), "status_message": message}
-        in_own_transaction(manager, lambda manager: manager.write(told))
+        in_own_transaction(self, lambda manager: manager.write(told))
         return message
 
     def _due_chunks(self):
