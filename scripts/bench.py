@@ -27,7 +27,7 @@ def names():
     return sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 
 
-def run(source, name, size):
+def run(odoo, name, size):
     """Print the table, write .spp/bench/NAME.json; 1 if a ratio is past its limit, else 0."""
     if name not in names():
         raise Failed(f"There is no benchmark {name!r}.", f"choose one of: {', '.join(names()) or 'none yet'}")
@@ -35,12 +35,11 @@ def run(source, name, size):
     target = paths.BENCH / f"{name}.json"
     target.unlink(missing_ok=True)
     with step(f"Database {DATABASE}"):
-        database.clone(database.TEMPLATE, DATABASE)
+        database.clone(odoo.template, DATABASE)
     try:
-        config = odoo_server.configuration(source, DATABASE, name="bench")
         with step(f"Benchmark {name}"):
             script = SCRIPT.format(name=name, size=size, target=str(target))
-            odoo_server.run(source, config, "shell", "--no-http", script=script)
+            odoo_server.run(odoo, DATABASE, "shell", "--no-http", name="bench", script=script)
     finally:
         database.drop(DATABASE)
     if not target.exists():

@@ -5,8 +5,11 @@ or restart something make copies of their own (tests/conftest.py).
 """
 
 import os
+import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 from . import database, odoo_server, paths, services
 from .steps import say, step
@@ -24,7 +27,7 @@ LINTERS = {
 }
 
 
-def run(source, arguments, deep=False):
+def run(odoo, arguments, deep=False):
     """Run everything, or only what `arguments` (files, options of pytest) name. Returns the exit status."""
     if not arguments and not all([_lint(name, command) for name, command in LINTERS.items()]):
         return 1
@@ -33,16 +36,15 @@ def run(source, arguments, deep=False):
             "  ! There is no Chromium here: the browser tests are skipped (on Debian: apt-get install chromium)."
         )
     with step(f"Database {DATABASE}"):
-        database.clone(database.TEMPLATE, DATABASE)
-    config = odoo_server.configuration(source, DATABASE, port=services.free_port(8170), name="test")
+        database.clone(odoo.template, DATABASE)
+    config = odoo_server.configuration(odoo, DATABASE, port=services.free_port(8170), name="test")
     environment = {
-        **odoo_server.environment(source, channels="root:0"),
+        **odoo_server.environment(odoo, DATABASE, channels="root:0"),
         "ODOO_RC": str(config),
-        "SPP_SOURCE": str(source),
     }
-    command = [paths.PYTHON, "-m", "pytest", "--odoo-http", *(["-m", ""] if deep else [])]
+    command = [sys.executable, "-m", "pytest", "--odoo-http", *(["-m", ""] if deep else [])]
     status = subprocess.call(
-        [*map(str, command), *(arguments or ["addons", "tests"])],
+        [*map(str, command), *(_of_series(odoo, argument) for argument in arguments or ["addons", "tests"])],
         cwd=paths.ROOT,
         env=environment,
     )
@@ -50,8 +52,15 @@ def run(source, arguments, deep=False):
     return status
 
 
+def _of_series(odoo, argument):
+    """Where the tests of an addon are for this series: "addons/spp_cel" may be a folder of the conversion."""
+    return (
+        f"{odoo.addons}{argument.removeprefix('addons')}" if re.match(r"addons(/|$)", argument) else argument
+    )
+
+
 def _lint(name, command):
-    program = str(paths.VENV / "bin" / command[0])
+    program = str(Path(sys.prefix) / "bin" / command[0])
     result = subprocess.run(
         [program, *command[1:]],
         cwd=paths.ROOT,

@@ -1,8 +1,8 @@
 """The commands of ./spp and their options.
 
-A command first sets up what is missing (packages, Odoo, PostgreSQL, database), each step shown;
-what is there already takes no time. Set-up begins in the Python that was called and goes on in the
-virtual environment's.
+A command first sets up what is missing (Odoo, packages, PostgreSQL, database), each step shown;
+what is there already takes no time. Set-up begins in the Python that was called and goes on in that of
+the virtual environment of the Odoo series it found.
 """
 
 import argparse
@@ -15,15 +15,12 @@ import subprocess
 import sys
 import time
 
-from . import database, odoo_server, odoo_src, packages, paths, postgres, services
-from .steps import Failed, report, say, step
-
-#: Everybody who uses the demonstration has this password; it is made anew for each checkout.
-PASSWORD = paths.STATE / "password"
+from . import convert, database, odoo_server, packages, paths, postgres, series, services
+from .steps import Failed, NotToBeHad, report, say, step
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(prog="spp", description="SPP, a social protection MIS on Odoo 17.")
+    parser = argparse.ArgumentParser(prog="spp", description="SPP, a social protection MIS on Odoo.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     command = commands.add_parser(
@@ -46,14 +43,23 @@ def main(arguments):
     command.add_argument("--size", type=int, help="how many people")
     command.set_defaults(do=bench)
 
-    commands.add_parser("shell", help="Odoo's Python shell on the database").set_defaults(do=shell)
-    commands.add_parser("update", help="bring the database up to the addons' sources").set_defaults(do=update)
+    command = commands.add_parser("shell", help="Odoo's Python shell on the database")
+    command.set_defaults(do=shell)
+    command = commands.add_parser("update", help="bring the database up to the addons' sources")
+    command.set_defaults(do=update)
+
+    for name in ("run", "test", "bench", "shell", "update"):
+        commands.choices[name].add_argument(
+            "--series",
+            choices=[*series.SERIES, *(["all"] if name == "test" else [])],
+            help="which Odoo; without it 17.0, or 19.0 where 17.0 cannot be had",
+        )
     commands.add_parser("stop", help="end everything that runs").set_defaults(do=stop)
     commands.add_parser("reset", help="forget the databases and all that was set up").set_defaults(do=reset)
 
     options, unknown = parser.parse_known_args(arguments)
     if options.command == "test":
-        options.pytest = [argument for argument in arguments[1:] if argument != "--deep"]  # in their order
+        options.pytest = _for_pytest(arguments[1:])
     elif unknown:
         parser.error(f"unknown option: {' '.join(unknown)}")
     try:
@@ -74,19 +80,33 @@ def main(arguments):
         return 130
 
 
+def _for_pytest(arguments):
+    """What of the arguments of `test` is not ours, in its order."""
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == "--series":
+            next(remaining)
+        elif argument != "--deep" and not argument.startswith("--series="):
+            yield argument
+
+
 def run(options):
-    source = set_up(with_database=database.RUN)
+    odoo = enter_environment(options.series)
+    record = services.running("odoo")
+    if record and record["database"] != odoo.database:
+        raise Failed(f"The web client already runs here, on the database {record['database']}.", "./spp stop")
+    set_up(odoo, odoo.database)
     from . import job
 
-    started_here = not services.running("odoo")
+    started_here = not record
     try:
         with step("Counterparties (another MIS, SPAR, the payer)"):
-            sandbox = job.start_sandbox()
+            sandbox = job.start_sandbox(odoo.state / "sandbox")
         with step("Web client") as note:
             record = services.running("odoo")
-            url = record["url"] if record else odoo_server.start(source, database.RUN)
+            url = record["url"] if record else odoo_server.start(odoo, odoo.database)
             note(url)
-        as_expected = job.run(url, database.RUN, PASSWORD.read_text(), sandbox)
+        as_expected = job.run(url, odoo.database, _password(odoo).read_text(), sandbox)
         if options.once:
             return 0 if as_expected else 1
         say(f"\nThe web client is at {url}. Ctrl-C or ./spp stop ends it.")
@@ -99,10 +119,32 @@ def run(options):
 
 
 def test(options):
+    if options.series == "all":
+        return test_every_series(options)
     from . import checks
 
-    source = set_up(with_database=database.TEMPLATE)
-    return checks.run(source, options.pytest, deep=options.deep)
+    odoo = enter_environment(options.series)
+    set_up(odoo, odoo.template)
+    return checks.run(odoo, list(options.pytest), deep=options.deep)
+
+
+def test_every_series(options):
+    """The tests on each series that this machine has or can get; 0 only if there is one and all went well."""
+    results = {}
+    for name in series.SERIES:
+        say(f"\nOdoo {name}")
+        try:
+            series.choose(name)
+        except NotToBeHad as reason:
+            say(f"  - not tested. {reason.what}")
+            continue
+        arguments = ["--series", name, *(["--deep"] if options.deep else []), *options.pytest]
+        results[name] = subprocess.call([sys.executable, str(paths.ROOT / "spp"), "test", *arguments])
+    say()
+    for name in series.SERIES:
+        told = {None: "not to be had on this machine", 0: "passed"}.get(results.get(name), "FAILED")
+        say(f"Odoo {name}: {told}")
+    return int(not results or any(results.values()))
 
 
 def bench(options):
@@ -111,75 +153,107 @@ def bench(options):
     if not options.name:
         say("\n".join(benchmarks.names()) or "There is no benchmark yet.")
         return 0
-    source = set_up(with_database=database.TEMPLATE)
-    return benchmarks.run(source, options.name, options.size)
+    odoo = enter_environment(options.series)
+    set_up(odoo, odoo.template)
+    return benchmarks.run(odoo, options.name, options.size)
 
 
 def shell(options):
-    source = set_up(with_database=database.RUN)
-    config = odoo_server.configuration(source, database.RUN, name="shell")
+    odoo = enter_environment(options.series)
+    set_up(odoo, odoo.database)
+    config = odoo_server.configuration(odoo, odoo.database, name="shell")
     command = odoo_server.command(config, "shell", "--no-http")
-    return subprocess.call(list(map(str, command)), env=odoo_server.environment(source, channels="root:0"))
+    environment = odoo_server.environment(odoo, odoo.database, channels="root:0")
+    return subprocess.call(list(map(str, command)), env=environment)
 
 
 def update(options):
+    odoo = enter_environment(options.series)
     running = services.stop("odoo")
-    set_up(with_database=database.RUN)
+    set_up(odoo, odoo.database)
     if running:
         say("The web client was stopped for it; ./spp run starts it again.")
 
 
 def stop(options):
-    enter_environment()
+    if not enter_any_environment():
+        return say("Nothing was set up here.")
     say("Stopped." if stop_all() else "Nothing was running.")
 
 
 def reset(options):
-    enter_environment()
+    if not enter_any_environment():
+        return say("Nothing was set up here.")
     stop_all()
     if postgres.is_external():
         postgres.ensure()
-        for name in (database.RUN, database.TEMPLATE):
-            database.drop(name)
+        for name in series.SERIES:
+            odoo = series.Odoo(name, None)
+            database.drop(odoo.template)
+            if database.made_with(odoo.database) == name:
+                database.drop(odoo.database)
     else:
         postgres.remove()
     shutil.rmtree(paths.STATE, ignore_errors=True)
     say("The databases and everything under .spp/ are gone. The packages in .venv/ stay.")
 
 
-def set_up(with_database):
-    """Have everything that a command needs; returns the folder of Odoo's source."""
-    paths.STATE.mkdir(exist_ok=True)
-    enter_environment()
+def set_up(odoo, name):
+    """Have everything that a command needs on the database `name`."""
     with one_at_a_time():
-        with step("Odoo 17.0") as note:
-            source = odoo_src.ensure()
-            note(f"in {source}")
+        if odoo.series != series.WRITTEN_FOR:
+            with step(f"Addons for Odoo {odoo.series}") as note:
+                note(f"{convert.build(odoo)} files converted")
         with step("PostgreSQL") as note:
             note(postgres.ensure())
         os.environ.update(postgres.environment())
-        with step(f"Database {with_database}") as note:
-            note(database.ensure(source, with_database))
-        if with_database == database.RUN and not PASSWORD.exists():
+        with step(f"Database {name}") as note:
+            note(database.ensure(odoo, name))
+        if name == odoo.database and not _password(odoo).exists():
             with step("Password of the demonstration"):
                 password = "spp-" + secrets.token_hex(3)
-                database.set_admin_password(source, with_database, password)
-                with open(os.open(PASSWORD, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                database.set_admin_password(odoo, name, password)
+                with open(os.open(_password(odoo), os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
                     file.write(password)
-    return source
 
 
-def enter_environment():
-    """Have the virtual environment, and go on in its Python."""
-    if os.environ.get("SPP_ENTERED") == str(paths.VENV):
-        return
+def _password(odoo):
+    """Where the password of everybody in the demonstration is; it is made anew for each database."""
+    return odoo.state / "password"
+
+
+def enter_environment(wanted):
+    """Have Odoo, of the series `wanted` if one is named, and its packages; go on in their Python. Returns it."""
+    if os.environ.get("SPP_ENTERED") == str(paths.ROOT) and wanted in (None, os.environ["SPP_SERIES"]):
+        return series.current()
     paths.STATE.mkdir(exist_ok=True)
-    if not packages.complete():
-        with one_at_a_time(), step("Python packages"):
-            packages.install()
-    os.environ["SPP_ENTERED"] = str(paths.VENV)
+    with one_at_a_time():
+        with step("Odoo") as note:
+            odoo, where, why = series.choose(wanted)
+            note(odoo.series)
+            note(where)
+        if why:
+            say(f"    This is Odoo {odoo.series}, because: {why}")
+        if not packages.complete(odoo.series):
+            with step("Python packages"):
+                packages.install(odoo.series)
+    _go_on_in(odoo.series, odoo.source)
+
+
+def enter_any_environment():
+    """Go on in the Python of an environment that is there; False if there is none."""
+    if os.environ.get("SPP_ENTERED") == str(paths.ROOT):
+        return True
+    for name in filter(packages.complete, series.SERIES):
+        _go_on_in(name, "")
+    return False
+
+
+def _go_on_in(name, source):
+    os.environ.update(SPP_ENTERED=str(paths.ROOT), SPP_SERIES=name, SPP_SOURCE=str(source))
+    python = str(packages.python(name))
     sys.stdout.flush()
-    os.execv(paths.PYTHON, [str(paths.PYTHON), str(paths.ROOT / "spp"), *sys.argv[1:]])
+    os.execv(python, [python, str(paths.ROOT / "spp"), *sys.argv[1:]])
 
 
 class one_at_a_time:

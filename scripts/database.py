@@ -7,19 +7,14 @@ leaves nothing that the next try trips over. It remembers from which state of th
 
 import contextlib
 import json
-import os
-import shutil
 
-from . import odoo_server, odoo_src, paths, postgres
+from . import odoo_server, paths
 from .steps import Failed
-
-#: PGDATABASE names it where the user has a server of their own.
-RUN = (postgres.is_external() and os.environ.get("PGDATABASE")) or "spp"
-TEMPLATE = "spp_template"
 
 #: Given to Odoo's shell when a database is new. Assets are built once here instead of at the first
 #: page; files are kept in the database, so that a copy of it is complete.
 FINISH = """
+env["ir.attachment"].force_storage()
 env["ir.qweb"]._pregenerate_assets_bundles()
 env.cr.commit()
 """
@@ -29,45 +24,49 @@ env.cr.commit()
 """
 
 
-def ensure(source, name):
+def ensure(odoo, name):
     """Have database `name` with all addons as they are in this checkout. Returns what was done."""
-    wanted = {module: paths.fingerprint(paths.ADDONS / module) for module in paths.our_modules()}
-    wanted["odoo"] = odoo_src.series_of(source)
+    wanted = {module: paths.fingerprint(odoo.addons / module) for module in paths.our_modules()}
+    wanted["odoo"] = odoo.series
     if not exists(name) or _is_empty(name):
         partial = f"{name}_partial"
         drop(partial)
-        config = odoo_server.configuration(source, partial, name="install")
-        odoo_server.run(source, config, "server", "-i", "base", "--stop-after-init", "--no-http")
+        odoo_server.run(odoo, partial, "server", "-i", "base", "--stop-after-init", "--no-http")
         set_parameter(partial, "ir_attachment.location", "db")
         modules = ",".join(paths.our_modules())
-        odoo_server.run(source, config, "server", "-i", modules, "--stop-after-init", "--no-http")
-        odoo_server.run(source, config, "shell", "--no-http", script=FINISH)
+        odoo_server.run(odoo, partial, "server", "-i", modules, "--stop-after-init", "--no-http")
+        odoo_server.run(odoo, partial, "shell", "--no-http", script=FINISH)
         set_parameter(partial, "spp.fingerprints", json.dumps(wanted))
         drop(name)
         rename(partial, name)
         return "created"
     had = json.loads(get_parameter(name, "spp.fingerprints") or "{}")
-    if had.get("odoo") != wanted["odoo"]:
+    if had.get("odoo") != odoo.series:
         raise Failed(
-            f"The database {name} was made with Odoo {had.get('odoo')}; this is Odoo {wanted['odoo']}. "
-            "It was not opened.",
-            "use the Odoo it was made with, or start afresh with ./spp reset",
+            f"The database {name} was made with Odoo {had.get('odoo')}; this is Odoo {odoo.series}. "
+            "It was not opened, and nothing in it was touched.",
+            f"--series {had['odoo']} opens it" if "odoo" in had else "name another database in PGDATABASE",
         )
     changed = [module for module in paths.our_modules() if had.get(module) != wanted[module]]
     if not changed:
         return "up to date"
     new = [module for module in changed if module not in had]
     known = [module for module in changed if module in had]
-    config = odoo_server.configuration(source, name, name="install")
     arguments = (["-i", ",".join(new)] if new else []) + (["-u", ",".join(known)] if known else [])
-    odoo_server.run(source, config, "server", *arguments, "--stop-after-init", "--no-http")
+    odoo_server.run(odoo, name, "server", *arguments, "--stop-after-init", "--no-http")
     set_parameter(name, "spp.fingerprints", json.dumps(wanted))
     return f"updated: {', '.join(changed)}"
 
 
-def set_admin_password(source, name, password):
-    config = odoo_server.configuration(source, name, name="install")
-    odoo_server.run(source, config, "shell", "--no-http", script=SET_PASSWORD % password)
+def made_with(name):
+    """The Odoo series of a database of ours; None if it is none, or not there."""
+    if not exists(name) or _is_empty(name):
+        return None
+    return json.loads(get_parameter(name, "spp.fingerprints") or "{}").get("odoo")
+
+
+def set_admin_password(odoo, name, password):
+    odoo_server.run(odoo, name, "shell", "--no-http", script=SET_PASSWORD % password)
 
 
 @contextlib.contextmanager
@@ -109,15 +108,11 @@ def _is_empty(name):
 def drop(name):
     with cursor("postgres") as cr:
         cr.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    shutil.rmtree(_files(name), ignore_errors=True)
 
 
 def rename(name, new_name):
     with cursor("postgres") as cr:
         cr.execute(f'ALTER DATABASE "{name}" RENAME TO "{new_name}"')
-    shutil.rmtree(_files(new_name), ignore_errors=True)
-    if _files(name).exists():
-        _files(name).rename(_files(new_name))
 
 
 def clone(name, new_name):
@@ -125,8 +120,6 @@ def clone(name, new_name):
     drop(new_name)
     with cursor("postgres") as cr:
         cr.execute(f'CREATE DATABASE "{new_name}" TEMPLATE "{name}"')
-    if _files(name).exists():
-        shutil.copytree(_files(name), _files(new_name))
 
 
 def get_parameter(name, key):
@@ -142,7 +135,3 @@ def set_parameter(name, key, value):
             " ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
             [key, value],
         )
-
-
-def _files(name):
-    return paths.DATA / "filestore" / name

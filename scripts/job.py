@@ -6,6 +6,7 @@ so its figures never drift.
 """
 
 import json
+import sys
 import time
 import urllib.request
 import xmlrpc.client
@@ -90,15 +91,15 @@ class Session:
         return found[0] if found else self(model, "create", values)
 
 
-def start_sandbox():
-    """Have the three counterparties run; returns their base URLs by name (mis, spar, payer)."""
+def start_sandbox(state):
+    """Have the three counterparties run, with books under `state`; returns their base URLs (mis, spar, payer)."""
     record = services.running("sandbox")
     if record:
         return record["urls"]
     names = ("mis", "spar", "payer")
     ports = {name: services.free_port(18070 + 300 * number) for number, name in enumerate(names)}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    command = [paths.PYTHON, "-m", "sandbox", "--state", paths.STATE / "sandbox"]
+    command = [sys.executable, "-m", "sandbox", "--state", state]
     for name in names:
         command += [f"--{name}-port", ports[name]]
     log = services.start("sandbox", command, info={"urls": urls})
@@ -157,7 +158,7 @@ class Chain:
                 )
                 found = self.as_admin("res.users", "search", [("login", "=", login)])
                 if not found:
-                    values = {"login": login, "name": name, "groups_id": [(4, group["res_id"])]}
+                    values = {"login": login, "name": name, "spp_role_ids": [(4, group["res_id"])]}
                     self.as_admin("res.users", "create", {**values, "password": self.password})
                 elif not Session.user_id(self.url, self.database, login, self.password):
                     self.as_admin("res.users", "write", found, {"password": self.password})

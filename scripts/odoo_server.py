@@ -7,20 +7,25 @@ docker-compose.yml runs Odoo with workers.
 import os
 import secrets
 import subprocess
+import sys
 
-from . import odoo_src, paths, postgres, services
+from . import paths, postgres, services
 from .steps import Failed
 
 #: how many jobs run side by side
 CHANNELS = "root:2"
 
 
-def environment(source, *, channels=CHANNELS, port=None):
-    """Environment of an Odoo process: where its source, its server and its job runner's port are."""
+def environment(odoo, database, *, channels=CHANNELS, port=None):
+    """Environment of an Odoo process: where its source, its server and its job runner's port are.
+
+    19.0 takes the name of the database from there rather than from its configuration.
+    """
     values = {
         **os.environ,
         **postgres.environment(),
-        "PYTHONPATH": os.pathsep.join([str(source), str(paths.ROOT)]),
+        "PGDATABASE": database,
+        "PYTHONPATH": os.pathsep.join([str(odoo.source), str(paths.ROOT)]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "ODOO_QUEUE_JOB_CHANNELS": channels,
         "ODOO_QUEUE_JOB_HOST": "127.0.0.1",
@@ -32,22 +37,22 @@ def environment(source, *, channels=CHANNELS, port=None):
     return values
 
 
-def configuration(source, database, *, port=8069, name="odoo"):
-    """Write .spp/NAME.conf and return its path.
+def configuration(odoo, database, *, port=8069, name="odoo"):
+    """Write .spp/SERIES/NAME.conf and return its path.
 
     Odoo's limit of address space is off: a browser that a test starts would inherit it, and not start.
     """
-    paths.STATE.mkdir(exist_ok=True)
+    odoo.state.mkdir(parents=True, exist_ok=True)
     key = paths.STATE / "master-password"
     if not key.exists():
         with open(os.open(key, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(24))
-    folders = [*odoo_src.addons_folders(source), paths.ADDONS]
-    path = paths.STATE / f"{name}.conf"
+    folders = [*odoo.core_addons, odoo.addons]
+    path = odoo.state / f"{name}.conf"
     text = f"""\
 [options]
 addons_path = {",".join(map(str, folders))}
-data_dir = {paths.DATA}
+data_dir = {odoo.state / "data"}
 db_name = {database}
 dbfilter = ^{database}$
 list_db = False
@@ -55,7 +60,7 @@ admin_passwd = {key.read_text()}
 http_interface = 127.0.0.1
 http_port = {port}
 server_wide_modules = base,web,queue_job
-without_demo = all
+without_demo = True
 workers = 0
 max_cron_threads = 1
 limit_memory_hard = 0
@@ -68,15 +73,16 @@ unaccent = False
 
 
 def command(config, verb, *arguments):
-    return [paths.PYTHON, "-m", "odoo", verb, "-c", config, *arguments]
+    return [sys.executable, "-m", "odoo", verb, "-c", config, *arguments]
 
 
-def run(source, config, verb, *arguments, script=None):
-    """Run Odoo to its end, e.g. to install modules, or with `script` in its shell."""
+def run(odoo, database, verb, *arguments, name="install", script=None):
+    """Run Odoo on a database to its end, e.g. to install modules, or with `script` in its shell."""
+    config = configuration(odoo, database, name=name)
     result = subprocess.run(
         list(map(str, command(config, verb, *arguments))),
         input=script, capture_output=True, text=True, cwd=paths.ROOT,
-        env=environment(source, channels="root:0"),
+        env=environment(odoo, database, channels="root:0"),
     )  # fmt: skip
     paths.LOGS.mkdir(parents=True, exist_ok=True)
     log = paths.LOGS / "install.log"
@@ -88,15 +94,15 @@ def run(source, config, verb, *arguments, script=None):
     return result.stdout
 
 
-def start(source, database, name="odoo", port=8069):
+def start(odoo, database, name="odoo", port=8069):
     """Start the web client and the job runner; returns the base URL once it answers."""
     port = services.free_port(port)
-    config = configuration(source, database, port=port, name=name)
+    config = configuration(odoo, database, port=port, name=name)
     url = f"http://localhost:{port}"
     log = services.start(
         name,
         command(config, "server"),
-        environment=environment(source, port=port),
+        environment=environment(odoo, database, port=port),
         info={"url": url, "database": database},
     )
     services.wait_for(name, f"{url}/web/health", log, 120)

@@ -1,6 +1,6 @@
-"""uv and the virtual environment.
+"""uv and the virtual environments, one for each Odoo series: .venv/17.0, .venv/19.0.
 
-The environment is complete only when its stamp says so; an interrupted installation is taken up
+An environment is complete only when its stamp says so; an interrupted installation is taken up
 again by the next try.
 """
 
@@ -11,59 +11,63 @@ import subprocess
 import sys
 
 from . import paths
+from .series import SERIES
 from .steps import Failed
 
 UV = "uv==0.13.8"
-#: Its metadata asks for `odoo`, which is on no package index; what it needs is in requirements.txt.
-WITHOUT_DEPENDENCIES = ["odoo-addon-queue-job==17.0.1.5.4"]
-
-STAMP = paths.VENV / ".spp-complete"
 
 
-def requirement_files():
+def requirement_files(series):
     return [
         paths.ROOT / "requirements.txt",
-        paths.ROOT / "requirements-odoo-17.0.txt",
+        paths.ROOT / f"requirements-odoo-{series}.txt",
         paths.ROOT / "requirements-dev.txt",
     ]
 
 
-def complete():
-    """Does .venv hold what the requirement files pin?"""
-    return STAMP.exists() and STAMP.read_text() == _wanted() and paths.PYTHON.exists()
+def python(series):
+    """The Python of the environment for this series."""
+    return paths.VENV / series / "bin" / "python"
 
 
-def install():
-    """Make .venv hold what the requirement files pin."""
-    uv = _uv()
-    STAMP.unlink(missing_ok=True)
-    if not _usable():
-        shutil.rmtree(paths.VENV, ignore_errors=True)
-        _run(
-            [uv, "venv", "--quiet", "--python", sys.executable, str(paths.VENV)],
-            "make the virtual environment",
-        )
-    files = [argument for path in requirement_files() for argument in ("-r", str(path))]
-    install = [uv, "pip", "install", "--quiet", "--python", str(paths.PYTHON)]
+def complete(series):
+    """Does the environment hold what the requirement files pin?"""
+    stamp = _stamp(series)
+    return stamp.exists() and stamp.read_text() == _wanted(series) and python(series).exists()
+
+
+def install(series):
+    """Make the environment hold what the requirement files pin."""
+    uv, folder = _uv(), paths.VENV / series
+    _stamp(series).unlink(missing_ok=True)
+    if not _usable(python(series)):
+        shutil.rmtree(folder, ignore_errors=True)
+        _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], "make the virtual environment")
+    files = [argument for path in requirement_files(series) for argument in ("-r", str(path))]
+    install = [uv, "pip", "install", "--quiet", "--python", str(python(series))]
     _run([*install, *files], "install the Python packages")
-    _run([*install, "--no-deps", *WITHOUT_DEPENDENCIES], "install queue_job")
-    STAMP.write_text(_wanted())
+    _run([*install, "--no-deps", SERIES[series].queue_job], "install queue_job")
+    _stamp(series).write_text(_wanted(series))
 
 
-def _wanted():
-    digest = hashlib.sha256(sys.version.encode() + " ".join(WITHOUT_DEPENDENCIES).encode())
-    for path in requirement_files():
+def _stamp(series):
+    return paths.VENV / series / ".spp-complete"
+
+
+def _wanted(series):
+    digest = hashlib.sha256(sys.version.encode() + SERIES[series].queue_job.encode())
+    for path in requirement_files(series):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _usable():
+def _usable(python):
     """Is there an environment, made by this very Python? (One of another version holds other wheels.)"""
-    if not paths.PYTHON.exists():
+    if not python.exists():
         return False
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     probe = "import sys; print('%d.%d' % sys.version_info[:2])"
-    answer = subprocess.run([paths.PYTHON, "-c", probe], capture_output=True, text=True)
+    answer = subprocess.run([python, "-c", probe], capture_output=True, text=True)
     return answer.stdout.strip() == ours
 
 

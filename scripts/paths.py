@@ -8,10 +8,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ADDONS = ROOT / "addons"
 STATE = ROOT / ".spp"
 LOGS = STATE / "log"
-DATA = STATE / "data"
 BENCH = STATE / "bench"
 VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spp"
 
 #: Tells two checkouts of one machine apart where a short name is needed.

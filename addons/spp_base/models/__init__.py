@@ -2,4 +2,5 @@ from . import spp_endpoint
 from . import spp_run
 from . import spp_run_failure
 from . import spp_audit_entry
+from . import res_groups
 from . import res_users

@@ -34,7 +34,7 @@ class Users(models.Model):
         string="Roles",
         compute="_compute_spp_role_ids",
         inverse="_inverse_spp_role_ids",
-        domain=lambda self: [("category_id", "=", self.env.ref("spp_base.module_category_spp").id)],
+        domain=[("is_spp_role", "=", True)],
         help="One person may hold several. Per record, the one who prepares, the one who approves and "
         "the one who releases still differ.",
     )
@@ -45,9 +45,7 @@ class Users(models.Model):
             user.spp_role_ids = user._spp_roles()
 
     def _inverse_spp_role_ids(self):
-        roles = self.env["res.groups"].search(
-            [("category_id", "=", self.env.ref("spp_base.module_category_spp").id)]
-        )
+        roles = self.env["res.groups"].search([("is_spp_role", "=", True)])
         for user in self:
             chosen = user.spp_role_ids & roles
             user.groups_id = [Command.unlink(role.id) for role in roles - chosen] + [
@@ -118,8 +116,9 @@ class Users(models.Model):
             raise AccessError(_("You can give access only to companies that you have access to."))
 
     def _spp_roles(self):
-        category = self.env.ref("spp_base.module_category_spp")
-        return self.groups_id.filtered(lambda group: group.category_id == category)
+        """The roles of this user, without those that another of them includes."""
+        roles = self.groups_id.filtered("is_spp_role")
+        return roles - roles.implied_ids
 
     def _spp_log_roles(self, old):
         new = self._spp_roles()

@@ -31,12 +31,16 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.service.model import PG_CONCURRENCY_ERRORS_TO_RETRY
 
-from odoo.addons.queue_job.exception import NothingToDoJob, RetryableJobError
+from odoo.addons.queue_job.exception import RetryableJobError
 
 from ..tools import advisory
 from ..tools.own_cursor import on_own_cursor
 
 SILENT_FOR = timedelta(days=1)
+
+
+class Cancelled(Exception):
+    """Somebody cancelled the run while it was worked on. :meth:`Run._alive` ends the work quietly then."""
 
 
 class Run(models.Model):
@@ -187,7 +191,8 @@ class Run(models.Model):
         """Work on the run: it shows as running as long as this worker lives, and not longer.
 
         An error inside ends the run as failed, with its message, and is raised on; one after
-        which the job is tried again leaves it queued.
+        which the job is tried again leaves it queued. Where somebody cancelled the run, the block
+        ends at the next :meth:`_progress`: let nothing follow it.
 
         :raise RetryableJobError: if another worker is at it
         """
@@ -198,8 +203,8 @@ class Run(models.Model):
                 try:
                     yield self
                     self._record({"in_worker": False}, unless_cancelled=False)
-                except NothingToDoJob:
-                    raise
+                except Cancelled:
+                    return
                 except Exception as error:  # pylint: disable=broad-except  # raised on
                     if _will_be_retried(error):
                         self._record({"state": "queued", "in_worker": False})
@@ -258,11 +263,11 @@ class Run(models.Model):
     def _record(self, values, started=False, unless_cancelled=True):
         """Write on the run's own cursor.
 
-        :raise NothingToDoJob: if somebody cancelled the run; queue_job takes it for a good end
+        :raise Cancelled: if somebody cancelled the run
         """
         with on_own_cursor(self) as run:
             if run.state == "cancelled" and unless_cancelled:
-                raise NothingToDoJob(_("The run was cancelled."))
+                raise Cancelled()
             now = fields.Datetime.now()
             if started and not run.started_at:
                 values = {**values, "started_at": now}

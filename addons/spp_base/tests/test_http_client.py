@@ -8,17 +8,18 @@ import threading
 import time
 from unittest.mock import patch
 
-from odoo.tests.common import BaseCase, tagged
+from odoo.tests.common import tagged
 
 from ..http import client as client_module
 from ..http.client import AnswerLost, Client, NotSent, Unreadable
+from .common import LoopbackCalls
 from .servers import Server, certificate, drip, reply, reset
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 @tagged("post_install", "-at_install")
-class TestHttpClient(BaseCase):
+class TestHttpClient(LoopbackCalls):
     def failing(self, error, url, method="POST", path="/pay?token=hush", **options):
         """Make a call that must fail as ``error``; return its reason and the seconds it took."""
         options = {"connect_timeout": 1, "total_timeout": 1, **options}

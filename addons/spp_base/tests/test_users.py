@@ -33,16 +33,16 @@ class TestUsers(RoleCase):
             },
         )
         user = self.env["res.users"].browse(new_id)
-        self.assertEqual(user.spp_role_ids, self.finance + self.viewer)
+        self.assertEqual(user.spp_role_ids, self.finance)
         self.assertTrue(user.has_group("base.group_user"))
         self.assertEqual(self.xmlrpc_common.login(self.env.cr.dbname, "amina", "a long password"), new_id)
         entry = self.env["spp.audit.entry"].search([("action", "=", "Roles changed")], limit=1)
         self.assertEqual((entry.user_id, entry.res_id), (self.users["admin"], new_id))
-        self.assertEqual((entry.old, entry.new), (False, ["Finance Officer", "Program Viewer"]))
+        self.assertEqual((entry.old, entry.new), (False, ["Finance Officer"]))
 
     def test_admin_changes_and_archives_a_user(self):
         self.rpc("admin", "res.users", "write", self.clerk.ids, {"spp_role_ids": [(4, self.finance.id)]})
-        self.assertEqual(self.clerk.spp_role_ids, self.finance + self.viewer)
+        self.assertEqual(self.clerk.spp_role_ids, self.finance)
         self.rpc("admin", "res.users", "write", self.clerk.ids, {"spp_role_ids": [(6, 0, self.viewer.ids)]})
         self.assertEqual(self.clerk.spp_role_ids, self.viewer)
         self.rpc("admin", "res.users", "write", self.clerk.ids, {"name": "Clerk", "active": False})
@@ -69,9 +69,11 @@ class TestUsers(RoleCase):
             self.users["system"],
             self.env.ref("base.user_admin"),
             self.env.ref("base.user_root"),
-            self.env.ref("base.default_user"),
             self.env.ref("base.public_user"),
+            self.env.ref("base.default_user", raise_if_not_found=False),
         ):
+            if not user:  # 19.0 has no default user
+                continue
             self.refused("admin", "write", user.ids, {"password": "mine now"})
             self.refused("admin", "write", (self.clerk + user).ids, {"spp_role_ids": [(4, self.finance.id)]})
 
@@ -97,8 +99,11 @@ class TestUsers(RoleCase):
             self.refused(role, "unlink", self.users["admin"].ids)
 
     def test_roles_given_in_odoo_settings_are_logged_too(self):
-        self.rpc("system", "res.users", "write", self.clerk.ids, {f"in_group_{self.finance.id}": True})
-        self.assertEqual(self.clerk.spp_role_ids, self.finance + self.viewer)
+        box = f"in_group_{self.finance.id}"  # of the form in 17.0; 19.0's writes the groups
+        has_boxes = box in self.rpc("system", "res.users", "fields_get", [box])
+        values = {box: True} if has_boxes else {"groups_id": [(4, self.finance.id)]}
+        self.rpc("system", "res.users", "write", self.clerk.ids, values)
+        self.assertEqual(self.clerk.spp_role_ids, self.finance)
         entry = self.env["spp.audit.entry"].search([("action", "=", "Roles changed")], limit=1)
         self.assertEqual((entry.user_id, entry.res_id), (self.users["system"], self.clerk.id))
 

@@ -5,11 +5,12 @@ import tempfile
 import urllib.request
 
 from odoo.addons.queue_job.job import Job
+from odoo.addons.spp_base.tests.common import LoopbackCalls
 
 from sandbox import start
 
 
-class MisMixin:
+class MisMixin(LoopbackCalls):
     """For any test class with `env`. `self.source` reads the sandbox; nothing is imported yet."""
 
     @classmethod

@@ -2,17 +2,16 @@
 
 from odoo.tests import TransactionCase, tagged
 
-from odoo.addons.base.models import res_users
+from odoo.addons.spp_base.tests.common import CheapPasswords
 from odoo.addons.spp_programs.tests.common import ProgramsMixin
 from odoo.addons.spp_spar_sync.tests.common import SparMixin
 
 
 @tagged("post_install", "-at_install")
-class TestHolds(SparMixin, ProgramsMixin, TransactionCase):
+class TestHolds(SparMixin, ProgramsMixin, CheapPasswords, TransactionCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.classPatch(res_users, "MIN_ROUNDS", 1)  # a user per role, each with a password
         cls.set_up_programs()
 
     def setUp(self):

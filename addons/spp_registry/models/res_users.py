@@ -1,7 +1,8 @@
 """Users limited to areas, and the record rules that follow from it."""
 
 from odoo import fields, models
-from odoo.osv.expression import TRUE_DOMAIN
+
+EVERYTHING = [(1, "=", 1)]
 
 
 class ResUsers(models.Model):
@@ -21,7 +22,7 @@ class ResUsers(models.Model):
     def _spp_area_domain(self, path=""):
         """Registrants of this user's areas; `path` leads to the registrant ("partner_id.")."""
         areas = self.sudo().spp_area_ids  # sudo: a rule is evaluated for users who may not read areas
-        return [(f"{path}area_id", "child_of", areas.ids)] if areas else TRUE_DOMAIN
+        return [(f"{path}area_id", "child_of", areas.ids)] if areas else EVERYTHING
 
     def _spp_partner_domain(self, role="spp_base.group_program_viewer"):
         """Partners this user may meet: registrants of their areas if they hold `role`, else none.
@@ -32,7 +33,7 @@ class ResUsers(models.Model):
         if not self.has_group(role):
             return spared
         areas = self._spp_area_domain()
-        return areas if areas == TRUE_DOMAIN else ["|", *spared, *areas]
+        return areas if areas == EVERYTHING else ["|", *spared, *areas]
 
     def _spp_registrant_domain(self, company_ids, path="partner_id."):
         """Lines of the registrants this user may meet, by area and by the registrant's company."""

@@ -37,6 +37,7 @@ class SppGroupMembership(models.Model):
     registrant_status = fields.Selection(related="individual_id.registrant_status", string="Person's status")
     group_kind_id = fields.Many2one(related="group_id.group_kind_id")
 
+    _spp_deferred = ("live_unique", "one_head")
     _sql_constraints = [
         (
             "live_unique",

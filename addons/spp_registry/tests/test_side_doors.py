@@ -44,11 +44,15 @@ class TestSideDoors(RegistryHttpCase):
                 self.ask(user, model, "read", ids),
                 self.ask(user, model, "name_search", ""),
                 self.ask(user, model, "search_read", []),
-                self.ask(user, "res.partner", "search_read", [("id", "=", self.ana.id)]),
+                self.ask(user, "res.partner", "search_read", [("id", "=", self.ana.id)], self.readable(user)),
                 self.ask(user, "res.partner", "name_search", "CRUZ, ANA"),
             ):
                 self.assertNotIn(NUMBER, str(answer))
             self.assertEqual(self.ask(user, model, "name_search", NUMBER), [])
+
+    def readable(self, user):
+        """All that a user may read of a partner. 19.0's own contacts have one field that nobody may."""
+        return [name for name in self.ask(user, "res.partner", "fields_get") if name != "rtc_session_ids"]
 
     def test_a_copy_carries_no_number(self):
         officer = self.masked[0]
@@ -65,7 +69,7 @@ class TestSideDoors(RegistryHttpCase):
 
     def test_viewer_and_administrator_see_people_without_accounts_or_documents(self):
         for user in self.blind:
-            person = self.ask(user, "res.partner", "read", [self.ana.id])[0]
+            person = self.ask(user, "res.partner", "read", [self.ana.id], self.readable(user))[0]
             self.assertEqual(person["name"], "CRUZ, ANA")
             self.assertNotIn("payment_account_ids", person)
             self.assertNotIn("document_ids", person)

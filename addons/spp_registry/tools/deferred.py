@@ -3,7 +3,8 @@
 A head can be swapped within one save only if PostgreSQL checks "one head" at the end of the
 transaction; but an error at COMMIT comes too late for Odoo to turn it into a message. So a model with
 deferred constraints asks here, after each create and write, that they be checked at Odoo's flush before
-the commit, where a violation becomes a ValidationError that names the registrant.
+the commit, where a violation becomes a ValidationError that names the registrant. The model names such constraints in
+`_spp_deferred`.
 """
 
 import re
@@ -13,7 +14,6 @@ from psycopg2.errors import ExclusionViolation
 
 from odoo.exceptions import ValidationError
 from odoo.tools import SQL
-from odoo.tools.translate import translate_sql_constraint
 
 
 def check_before_commit(model):
@@ -31,11 +31,7 @@ def check_before_commit(model):
 def check_now(model):
     """Check the deferred constraints of `model` for what this transaction has written so far."""
     cr = model.env.cr
-    names = SQL(", ").join(
-        SQL.identifier(f"{model._table}_{key}")
-        for key, definition, _message in model._sql_constraints
-        if "DEFERRABLE" in definition
-    )
+    names = SQL(", ").join(SQL.identifier(f"{model._table}_{key}") for key in model._spp_deferred)
     model.env.flush_all()
     try:
         with cr.savepoint(flush=False):
@@ -46,5 +42,8 @@ def check_now(model):
         ids = re.findall(r"\d+", error.diag.message_detail or "")
         # sudo: whoever caused the clash was allowed to edit this registrant's lines.
         partner = model.env["res.partner"].sudo().browse(int(ids[0]) if ids else ()).exists()
-        message = translate_sql_constraint(cr, error.diag.constraint_name, model.env.lang or "en_US")
+        constraint = (
+            model.env["ir.model.constraint"].sudo().search([("name", "=", error.diag.constraint_name)])
+        )
+        message = constraint.message
         raise ValidationError(f"{partner.display_name}: {message}" if partner else message) from None

@@ -63,7 +63,7 @@ class PaymentAccount(models.Model):
     def _search_spar_state(self, operator, value):
         if operator not in ("=", "!=", "in", "not in"):
             raise NotImplementedError(f"spar_state cannot be searched by {operator}")
-        values = list(value) if isinstance(value, list | tuple | set) else [value]
+        values = [value] if isinstance(value, str | bool) else value
         self.env["spp.spar.change"]._record_edited()
         self.env.flush_all()
         query = self.sudo()._search([])  # the caller's own rules apply to the search this is a part of

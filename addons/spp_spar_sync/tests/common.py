@@ -6,10 +6,12 @@ import urllib.request
 
 from odoo.tests import TransactionCase
 
+from odoo.addons.spp_base.tests.common import LoopbackCalls
+
 from sandbox import start
 
 
-class SparMixin:
+class SparMixin(LoopbackCalls):
     """For a TransactionCase or an HttpCase: jobs and cursors of its own stay in the test's transaction."""
 
     @classmethod
