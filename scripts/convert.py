@@ -33,7 +33,7 @@ PYTHON = (
     (r'("version": ")17\.0\.', r"\g<1>19.0."),
     (r"\bgroups_id\b", "group_ids"),
     (r"\bgroup_operator=", "aggregator="),
-    (r"\bunaccent=False(, )?", ""),
+    (r", unaccent=False\b|\bunaccent=False, ", ""),
     # Tests whose new cursors share the test's.
     (r"\bself\.registry\.in_test_mode\(\)", "self._registry_patched"),
     (
@@ -98,6 +98,8 @@ XML = (
     ("//div[contains(concat(' ', @class, ' '), ' oe_chatter ')]", _chatter),
 )
 
+ONE_TREE_A_LINE = "one indented <tree> or </tree> a line, as Odoo's own views do"
+
 #: What must not be left: kind of file, pattern, what to write instead.
 LEFT = (
     (".py", r"\b_sql_constraints\b", "literal tuples without ] in them; read no _sql_constraints"),
@@ -108,7 +110,7 @@ LEFT = (
     (".py", r"\bmethod_direct_trigger\b", "cron.ir_actions_server_id.run()"),
     (".py", r"type=[\"']json[\"']", "the route in a file under controllers/, a comma after the type"),
     (".py", r"self\._(cr|uid|context)\b", "self.env.cr, self.env.uid, self.env.context"),
-    (".xml", r"</?tree\b|//tree\b|[\"'/,]tree[\"'/,\[]|>tree[<,]|,tree<", "one <tree> a line, as Odoo's own views do"),
+    (".xml", r"</?tree\b|//tree\b|[\"'/,]tree[\"'/,\[]|>tree[<,]|,tree<", ONE_TREE_A_LINE),
     (".xml", r"base\.default_user", "no reference to it: it is gone"),
     (".xml", r">inline<", "an action without a target"),
     (".xml", r"kanban_getcolor|kanban_color", "highlight_color of the kanban"),
@@ -204,7 +206,12 @@ def _finish(source, path, name):
             text = re.sub(pattern, replacement, text)
         path.write_text(text)
     elif path.suffix == ".xml":
-        _finish_xml(path)
+        from lxml import etree
+
+        try:
+            _finish_xml(path)
+        except etree.XMLSyntaxError as error:  # of the source, or of what Odoo's scripts made of it
+            return [f"{name}:{error.lineno}: {error.msg}  (write {ONE_TREE_A_LINE})"]
     return list(_left(source, path, name))
 
 

@@ -114,8 +114,9 @@ def _complete(root):
 def _run(command, cwd=None):
     result = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=cwd)
     if result.returncode:
-        told = (result.stderr or result.stdout).strip().splitlines()
-        raise _not_to_be_had(f"{command[0]} said: {told[-1] if told else result.returncode}")
+        told = result.stderr.strip().splitlines() or [str(result.returncode)]
+        error = next((line for line in told if line.startswith("E: ")), told[-1])
+        raise _not_to_be_had(f"{command[0]} said: {error.removeprefix('E: ')}")
     return result.stdout
 
 

@@ -14,8 +14,14 @@ import threading
 
 import pytest
 
-from scripts import odoo_src, paths, services
-from scripts.steps import Failed
+from scripts import nightly, paths, services
+from scripts.series import Odoo
+from scripts.steps import Failed, NotToBeHad
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 @pytest.fixture
@@ -36,8 +42,7 @@ def archive(tmp_path):
     (folder / "odoo_17.0_all.deb").write_bytes(package)
     digest = hashlib.sha256(package).hexdigest()
     (folder / "Packages").write_text(f"Package: odoo\nFilename: ./odoo_17.0_all.deb\nSHA256: {digest}\n\n")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-    handler.log_message = lambda *_: None
+    handler = functools.partial(Quiet, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield folder, f"http://127.0.0.1:{server.server_port}/"
@@ -46,9 +51,10 @@ def archive(tmp_path):
 
 def test_odoo_is_downloaded_from_the_archive_and_checked(archive, tmp_path):
     _folder, url = archive
-    odoo_src.download(url, tmp_path / "odoo-17.0")
-    assert odoo_src.series_of(tmp_path / "odoo-17.0") == "17.0"
-    assert odoo_src.addons_folders(tmp_path / "odoo-17.0") == [tmp_path / "odoo-17.0" / "odoo" / "addons"]
+    nightly.download(tmp_path / "odoo-17.0", url)
+    odoo = Odoo("17.0", tmp_path / "odoo-17.0")
+    assert odoo.core_addons == [tmp_path / "odoo-17.0/odoo/addons"]
+    assert (odoo.source / "odoo/release.py").read_text() == "version_info = (17, 0, 0)\n"
 
 
 def test_a_download_with_another_checksum_is_refused_and_leaves_nothing(archive, tmp_path):
@@ -56,7 +62,7 @@ def test_a_download_with_another_checksum_is_refused_and_leaves_nothing(archive,
     with open(folder / "odoo_17.0_all.deb", "ab") as package:
         package.write(b"x")
     with pytest.raises(Failed, match="checksum"):
-        odoo_src.download(url, tmp_path / "cache" / "odoo-17.0")
+        nightly.download(tmp_path / "cache" / "odoo-17.0", url)
     assert not list((tmp_path / "cache").glob("*")) if (tmp_path / "cache").exists() else True
 
 
@@ -64,26 +70,9 @@ def test_a_machine_without_that_network_is_told_what_to_do(tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-    with pytest.raises(Failed) as failure:
-        odoo_src.download(url, tmp_path / "odoo-17.0")
+    with pytest.raises(NotToBeHad) as failure:
+        nightly.download(tmp_path / "odoo-17.0", url)
     assert "ODOO_SRC" in failure.value.todo
-
-
-@pytest.mark.parametrize("layout", ["odoo/addons/web", "addons/web"])
-def test_both_layouts_of_an_odoo_source_tree_are_known(layout, tmp_path, monkeypatch):
-    (tmp_path / layout).mkdir(parents=True)
-    (tmp_path / "odoo" / "addons").mkdir(parents=True, exist_ok=True)
-    (tmp_path / "odoo" / "release.py").write_text("version_info = (17, 0, 0)\n")
-    monkeypatch.setenv("ODOO_SRC", str(tmp_path))
-    assert odoo_src.ensure() == tmp_path
-
-
-def test_another_series_than_17_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "odoo").mkdir()
-    (tmp_path / "odoo" / "release.py").write_text("version_info = (16, 0, 0)\n")
-    monkeypatch.setenv("ODOO_SRC", str(tmp_path))
-    with pytest.raises(Failed, match="is not 17.0"):
-        odoo_src.ensure()
 
 
 def test_a_service_is_found_again_and_its_number_is_not_mistaken(tmp_path, monkeypatch):

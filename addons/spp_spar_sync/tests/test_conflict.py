@@ -5,7 +5,7 @@ from odoo.tests import tagged
 
 from .common import SparCase
 
-OURS, THEIRS, THIRD = "account:2000000002@FB01", "mobile:+25078999@momo", "account:7@X"
+OURS, THEIRS, THIRD = "account:2000000002@FB01", "mobile:+25078999@MOMO", "account:7@X"
 SPAR_ID = "token:A1@nationalId"
 
 
@@ -65,8 +65,8 @@ class TestConflict(SparCase):
         self.assertEqual(self.spar()[0], {SPAR_ID: "account:3000000003@FB01"})
 
     def test_entering_what_spar_holds_ends_it_without_a_write(self):
-        self.env["res.bank"].create({"name": "MoMo", "bic": "momo"})
-        wallet = self.env["res.bank"].search([("bic", "=", "momo")])
+        self.env["res.bank"].create({"name": "MoMo", "bic": "MOMO"})
+        wallet = self.env["res.bank"].search([("bic", "=", "MOMO")])
         self.account(self.registrant, "+25078999", kind="mobile_wallet", provider_id=wallet.id)
         self.drain()
         self.assertEqual(self.change.state, "superseded")

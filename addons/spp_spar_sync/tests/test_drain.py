@@ -7,7 +7,7 @@ from odoo.tests import tagged
 
 from .common import SparCase
 
-OLD, NEW, OTHER = "account:1000000001@FB01", "account:2000000002@FB01", "mobile:+25078999@momo"
+OLD, NEW, OTHER = "account:1000000001@FB01", "account:2000000002@FB01", "mobile:+25078999@MOMO"
 SPAR_ID = "token:A1@nationalId"
 
 
