@@ -41,6 +41,8 @@ def run(odoo, arguments, deep=False):
     environment = {
         **odoo_server.environment(odoo, DATABASE, channels="root:0"),
         "ODOO_RC": str(config),
+        # published specifications and samples, beside the checkout; tests that need one say so where it is not
+        "SPP_TESTDATA": os.environ.get("SPP_TESTDATA", str(paths.ROOT.parent / "shared/testdata")),
     }
     command = [sys.executable, "-m", "pytest", "--odoo-http", *(["-m", ""] if deep else [])]
     status = subprocess.call(

@@ -31,7 +31,7 @@ ITEM = Item(
     note="Cycle 2026-11",
 )
 # Public test data is kept beside the repository, not in it.
-TESTDATA = Path(os.environ.get("SPP_TESTDATA") or Path(__file__).resolve().parents[4] / "shared" / "testdata")
+TESTDATA = Path(os.environ.get("SPP_TESTDATA", "."))
 SPECIFICATION = TESTDATA / "g2p-connect"
 
 
