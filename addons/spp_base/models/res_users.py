@@ -54,19 +54,21 @@ class Users(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        env, vals_list = self.env, [dict(values) for values in vals_list]
         if self._spp_is_role_keeper():
             self.check_access_rights("create")
             for values in vals_list:
                 self._spp_check_role_keeper(values)
             # sudo: a user is also a contact, which the role need not be able to make
-            users = super(Users, self.sudo()).create(vals_list).sudo(False)
-        else:
-            users = super().create(vals_list)
-        # Roles given as spp_role_ids have passed write(), through the inverse.
-        for user, values in zip(users, vals_list, strict=True):
-            if "spp_role_ids" not in values:
-                user._spp_log_roles(self.env["res.groups"])
-        return users
+            self = self.sudo()
+        # Roles are given to a user that is whole: until then it has no name for the trail.
+        roles = [values.pop("spp_role_ids", None) for values in vals_list]
+        users = super().create(vals_list)
+        for user, chosen in zip(users, roles, strict=True):
+            user._spp_log_roles(self.env["res.groups"])
+            if chosen:
+                user.write({"spp_role_ids": chosen})
+        return users.with_env(env)
 
     def write(self, vals):
         before = {}

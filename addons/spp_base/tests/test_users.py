@@ -38,6 +38,7 @@ class TestUsers(RoleCase):
         self.assertEqual(self.xmlrpc_common.login(self.env.cr.dbname, "amina", "a long password"), new_id)
         entry = self.env["spp.audit.entry"].search([("action", "=", "Roles changed")], limit=1)
         self.assertEqual((entry.user_id, entry.res_id), (self.users["admin"], new_id))
+        self.assertEqual(entry.res_name, "Amina")
         self.assertEqual((entry.old, entry.new), (False, ["Finance Officer"]))
 
     def test_admin_changes_and_archives_a_user(self):
