@@ -12,6 +12,8 @@ import subprocess
 import pytest
 import yaml
 
+from scripts import packages, series
+
 ROOT = pathlib.Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SETUP = (ROOT / "docker/setup.sh").read_text()
@@ -66,8 +68,7 @@ def test_requirements_are_the_pinned_ones_that_everything_else_runs_with(instruc
     for name in installed:
         for line in (ROOT / name).read_text().splitlines():
             assert not line.strip() or line.startswith("#") or "==" in line, line
-    packages = (ROOT / "scripts/packages.py").read_text()
-    for pinned in re.findall(r"\b(?:odoo-addon-queue-job|uv)==[\w.]+", packages):
+    for pinned in (packages.UV, series.SERIES["17.0"].queue_job):
         assert pinned in DOCKERFILE
     python = re.search(r"--python (3\.\d+) ", DOCKERFILE)[1]
     assert f"/lib/python{python}/site-packages/odoo" in DOCKERFILE
