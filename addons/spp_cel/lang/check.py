@@ -1,54 +1,118 @@
-"""Third stage: names and types. Turns the syntax tree into typed IR, or says what is wrong and where.
+"""Third stage: what was written, held against the schema and the types; the typed IR comes out.
 
-Nothing is guessed: a name the schema does not know, a type that does not fit or a form that is not
-supported is an error.
+Everything that a rule may say is decided here, so that the later stages meet no surprise. Names and types
+are looked up once, a computed variable is put in place of its name (as IR, never as text), and what reads
+better in another form gets it: `exists` and `all` become comparisons of a count, a macro over a list that
+was written out becomes its cases.
 """
 
-from . import ir, ranges, syntax
+import itertools
+from dataclasses import dataclass
+
+from . import functions, ir, ranges, syntax
 from .errors import RuleError, closest
-from .schema import Type
+from .parser import parse
+from .schema import DOUBLE_LEAST, DOUBLE_MOST, Type
 
-MAX_NODES = 300
+MAX_NODES = 600
+MAX_EXPANSIONS = 60  # of computed variables, those inside of others included
+MAX_MACROS = 2  # one inside the other
 
-_ARITHMETIC = ("+", "-", "*")
-_KNOWN_FUNCTIONS = ("has", "size", "filter", "exists", "all")
-_LATER_FUNCTIONS = frozenset(
-    "map exists_one sum min max avg count round today int double string bool timestamp duration matches "
-    "startsWith endsWith contains getFullYear getMonth getDate type dyn".split()
-)
+_MACROS = ("filter", "exists", "all", "exists_one", "count", "sum", "min", "max", "avg", "map")
+_READ = {  # functions whose text is read while the rule is checked
+    "date": (Type.DATE, functions.read_date, "'2026-01-31'"),
+    "timestamp": (Type.TIMESTAMP, functions.read_timestamp, "'2026-01-31T08:00:00Z'"),
+    "duration": (Type.DURATION, functions.read_duration, "'36h'"),
+}
+_OTHERS = ("has", "size", "get", "today", *_MACROS, *_READ)
+_ONE, _ZERO = ir.Literal(Type.INT, 1), ir.Literal(Type.INT, 0)
 
 
-def check(tree, schema, target, variables):
-    """The typed rule. `variables` maps names to schema.Constant."""
-    node = _Checker(schema, target, variables).yes_no(tree)
-    if sum(1 for _part in ir.walk(node)) > MAX_NODES:
-        raise RuleError(f"The rule is too large: at most {MAX_NODES} parts.")
+def check(tree, schema, target, variables, computed):
+    """The typed condition. `variables` maps names to schema.Constant, `computed` (type, name) to a text."""
+    checker = _Checker(schema, target, variables, computed)
+    return _limited(checker.yes_no(tree))
+
+
+def check_value(tree, schema, target, variables, computed):
+    """As `check`, for a text that yields a value of any scalar type."""
+    checker = _Checker(schema, target, variables, computed)
+    return _limited(checker.value(tree))
+
+
+def _limited(node):
+    """The node, if it is not too large. Parts can occur many times, so nobody walks further than that."""
+    if sum(1 for _part in itertools.islice(ir.walk(node), MAX_NODES + 1)) > MAX_NODES:
+        raise RuleError(f"The rule is too large: at most {MAX_NODES} parts, with those of its variables.")
     return node
 
 
-class _Items:
-    """A collection, maybe filtered: what stands before `.size()`, `.exists(…)`, `.all(…)`."""
+@dataclass(frozen=True)
+class _Record:
+    """What a name in scope stands for: a record, called `name` in the IR."""
 
-    def __init__(self, record, collection, variable="", predicate=None):
-        self.record = record
-        self.collection = collection
-        self.variable = variable
-        self.predicate = predicate
+    name: str
+    record_type: object
+    type_name: str  # without the fields that come from a collection's link
+
+
+@dataclass(frozen=True)
+class _Items:
+    """A collection, maybe filtered."""
+
+    record: str
+    collection: object
+    variable: str = ""
+    predicate: object = None
 
     def count(self, predicate=None):
         """How many satisfy the filters so far, and `predicate`."""
-        parts = [part for part in (self.predicate, predicate) if part is not None]
-        joined = _junction(ir.And, parts) if parts else None
-        return ir.Count(self.record, self.collection, self.variable if parts else "", joined)
+        joined = _all_of([part for part in (self.predicate, predicate) if part is not None])
+        return ir.Count(self.record, self.collection, self.variable if joined else "", joined)
+
+
+@dataclass(frozen=True)
+class _List:
+    """A list that was written out: its items, and for each the condition under which it is in (or None)."""
+
+    items: tuple
+    conditions: tuple = ()
+
+    @classmethod
+    def of(cls, items):
+        return cls(tuple(items), (None,) * len(items))
+
+    @property
+    def plain(self):
+        return not any(self.conditions)
+
+    def whole(self, node):
+        """`node`, missing where one of the items is: a list is made before anything is done with it."""
+        items = [item for item in self.items if not isinstance(item, ir.Literal)]
+        if not items:
+            return node
+        known = _all_of(
+            [
+                _any_of([item, ir.negate(item)]) if item.type is Type.BOOL else ir.Compare("==", item, item)
+                for item in items
+            ]
+        )
+        if node.type is Type.INT:
+            return _limited(ir.If(known, node, _ZERO))
+        return _limited(ir.If(known, node, ir.Literal(Type.BOOL, False)))
 
 
 class _Checker:
-    def __init__(self, schema, target, variables):
+    def __init__(self, schema, target, variables, computed):
         self.schema = schema
         self.target = target
         self.variables = variables
-        # name as written → (name in the IR, record type)
-        self.scope = {target: (target, schema.record_types[target])}
+        self.computed = computed
+        # name as written → _Record, or the node that it stands for
+        self.scope = {target: _Record(target, schema.record_types[target], target)}
+        self.macros = 0
+        self.expanding = []
+        self.expansions = 0
 
     # -- what may stand where ------------------------------------------------------------------
 
@@ -66,8 +130,8 @@ class _Checker:
                 f"“{node.collection.name}” is a list; use it with .size(), .exists(…) or .all(…).",
                 tree.position,
             )
-        if node.type is Type.DATE:
-            raise RuleError("A date can only be used inside has(…) so far.", tree.position)
+        if isinstance(node, _List):
+            raise RuleError("A list cannot stand here.", tree.position)
         return node
 
     def any(self, tree):
@@ -77,7 +141,7 @@ class _Checker:
                     "“null” can only be compared with a field: individual.income == null.", tree.position
                 )
             case syntax.Constant():
-                return ir.Literal(Type(tree.kind), tree.value)
+                return self._literal(tree)
             case syntax.Name():
                 return self._name(tree)
             case syntax.Select():
@@ -85,14 +149,24 @@ class _Checker:
             case syntax.Call():
                 return self._call(tree)
             case syntax.Items():
-                raise RuleError("A list can only stand to the right of “in”.", tree.position)
+                return _List.of([self.value(item) for item in tree.items])
         return self._operator(tree)
+
+    @staticmethod
+    def _literal(tree):
+        value = tree.value
+        if tree.kind == "double" and value and not DOUBLE_LEAST <= abs(value) <= DOUBLE_MOST:
+            raise RuleError("This decimal number is too large, or too close to zero.", tree.position)
+        return ir.Literal(Type(tree.kind), value)
 
     # -- names ---------------------------------------------------------------------------------
 
     def _name(self, tree):
-        if tree.name in self.scope:
+        meaning = self.scope.get(tree.name)
+        if isinstance(meaning, _Record):
             raise RuleError(f"Say which field of “{tree.name}” is meant: {tree.name}.….", tree.position)
+        if meaning is not None:
+            return meaning
         if tree.name == "variables":
             raise RuleError("Say which variable is meant: variables.….", tree.position)
         raise self._unknown_name(tree)
@@ -105,7 +179,8 @@ class _Checker:
                 self.target,
             )
         record_type = self.schema.record_types[self.target]
-        if record_type.field(tree.name) or record_type.collection(tree.name):
+        own = (self.target, tree.name) in self.computed
+        if own or record_type.field(tree.name) or record_type.collection(tree.name):
             return RuleError(f"“{tree.name}” needs its record.", tree.position, f"{self.target}.{tree.name}")
         if tree.name in self.variables:
             return RuleError(f"“{tree.name}” is a variable.", tree.position, f"variables.{tree.name}")
@@ -116,18 +191,25 @@ class _Checker:
         if not isinstance(tree.operand, syntax.Name):
             raise RuleError(f"“.{tree.field}” cannot be read from this.", tree.position)
         root = tree.operand.name
-        if root in self.scope:
-            return self._field(tree, *self.scope[root])
+        meaning = self.scope.get(root)
+        if isinstance(meaning, _Record):
+            return self._field(tree, meaning)
+        if meaning is not None:
+            raise RuleError(f"“{root}” is {meaning.type.words}; it has no fields.", tree.position)
         if root == "variables":
             return self._variable(tree)
         raise self._unknown_name(tree.operand)
 
-    def _field(self, tree, record, record_type):
+    def _field(self, tree, record):
+        record_type = record.record_type
         if found := record_type.field(tree.field):
-            return ir.FieldOf(record, found)
+            return ir.FieldOf(record.name, found)
         if found := record_type.collection(tree.field):
-            return _Items(record, found)
+            return _Items(record.name, found)
+        if (record.type_name, tree.field) in self.computed:
+            return self._expanded(tree, record)
         names = [known.name for known in (*record_type.fields, *record_type.collections)]
+        names += [name for kind, name in self.computed if kind == record.type_name]
         raise RuleError(
             f"“{tree.operand.name}” has no field “{tree.field}”.", tree.position, closest(tree.field, names)
         )
@@ -138,44 +220,132 @@ class _Checker:
         suggestion = closest(tree.field, self.variables)
         raise RuleError(f"There is no variable “{tree.field}”.", tree.position, suggestion)
 
+    def _expanded(self, tree, record):
+        """A computed variable: its own text, checked where it stands for the record it is about."""
+        key = (record.type_name, tree.field)
+        if key in self.expanding:
+            names = " → ".join(name for _kind, name in (*self.expanding[self.expanding.index(key) :], key))
+            raise RuleError(f"These variables need each other: {names}.", tree.position)
+        self.expansions += 1
+        if self.expansions > MAX_EXPANSIONS:
+            raise RuleError("The computed variables of this rule are too many.", tree.position)
+        scope, self.scope = self.scope, {record.type_name: record}
+        self.expanding.append(key)
+        try:
+            return _limited(self.value(parse(self.computed[key])))
+        except RuleError as error:
+            if len(self.expanding) > 1 or error.message.startswith("These variables"):
+                raise
+            raise RuleError(
+                f"In the variable “{tree.field}”: {error.message}", tree.position, error.suggestion
+            ) from None
+        finally:
+            self.expanding.pop()
+            self.scope = scope
+
     # -- functions and macros ------------------------------------------------------------------
 
     def _call(self, tree):
+        name, is_method = tree.function, tree.operand is not None
         handler = {
             ("has", False): self._has,
+            ("get", False): self._get,
             ("size", False): self._size,
             ("size", True): self._size,
-            ("filter", True): self._filter,
-            ("exists", True): self._exists,
-            ("all", True): self._all,
-        }.get((tree.function, tree.operand is not None))
+            ("today", False): self._today,
+        }.get((name, is_method))
         if handler:
             return handler(tree)
-        if tree.function in _KNOWN_FUNCTIONS:
-            usage = (
-                f"{tree.function}(…)" if tree.operand is not None else f"group.members.{tree.function}(m, …)"
+        if name in _READ and not is_method and self._is_text(tree):
+            return self._read(tree)
+        if name in _MACROS and is_method:
+            return self._macro(tree)
+        if name in functions.BY_NAME and any(
+            known.form == ("method" if is_method else "call") for known in functions.BY_NAME[name]
+        ):
+            operands = ([tree.operand] if is_method else []) + list(tree.arguments)
+            return self._applied(tree, [self.value(operand) for operand in operands])
+        if name in (*_OTHERS, *functions.BY_NAME):
+            wrong = f"group.members.{name}(m, …)" if name in _MACROS else f"{name}(…)"
+            usage = wrong if is_method or name in _MACROS else f"a.{name}(…)"
+            raise RuleError(f"“{name}” is written differently: {usage}.", tree.position)
+        names = [*_OTHERS, *(known for known in functions.BY_NAME if known[0].isalpha())]
+        raise RuleError(f"There is no function “{name}”.", tree.position, closest(name, names))
+
+    def _applied(self, tree, operands):
+        """The overload of a function, or of an operator, for these operands."""
+        name = tree.function if isinstance(tree, syntax.Call) else tree.operator
+        found = functions.find(name, [operand.type for operand in operands])
+        if found:
+            node = ir.Apply(found, tuple(operands))
+            self._check_literals(node, tree)
+            return node
+        kinds = " and ".join(operand.type.words for operand in operands) or "nothing"
+        if name in "+-*/%" and {operand.type for operand in operands} == {Type.INT, Type.DOUBLE}:
+            raise RuleError(
+                f"“{name}” needs two whole numbers or two decimal numbers; "
+                "write 12.0 or double(…) where a decimal number is meant.",
+                tree.position,
             )
-            raise RuleError(f"“{tree.function}” is written differently: {usage}.", tree.position)
-        if tree.function in _LATER_FUNCTIONS:
-            raise RuleError(f"The function “{tree.function}” is not supported yet.", tree.position)
-        suggestion = closest(tree.function, _KNOWN_FUNCTIONS)
-        raise RuleError(f"There is no function “{tree.function}”.", tree.position, suggestion)
+        raise RuleError(f"“{name}” cannot be used with {kinds}.", tree.position)
+
+    @staticmethod
+    def _check_literals(node, tree):
+        """What a function needs written out: a pattern, a number of digits."""
+        name, last = node.function.name, node.operands[-1]
+        if name == "matches":
+            if not isinstance(last, ir.Literal) or len(last.value) > 100:
+                raise RuleError("A pattern is a text of at most 100 characters: 'A.*'.", tree.position)
+            try:
+                functions.re2.compile(last.value)
+            except functions.re2.error:
+                raise RuleError("This pattern cannot be read.", tree.position) from None
+        if name == "round" and not (isinstance(last, ir.Literal) and 0 <= last.value <= 10):
+            raise RuleError("The number of digits is written out, from 0 to 10: round(x, 2).", tree.position)
 
     def _arguments(self, tree, number, usage):
         if len(tree.arguments) != number:
             raise RuleError(f"“{tree.function}” is used like this: {usage}.", tree.position)
         return tree.arguments
 
+    def _today(self, tree):
+        self._arguments(tree, 0, "today()")
+        return ir.Today()
+
+    @staticmethod
+    def _is_text(tree):
+        return len(tree.arguments) == 1 and isinstance(tree.arguments[0], syntax.Constant)
+
+    def _read(self, tree):
+        kind, read, example = _READ[tree.function]
+        argument = tree.arguments[0]
+        value = read(argument.value) if argument.kind == "string" else None
+        if value is None:
+            raise RuleError(f"This is not {kind.words}: write {tree.function}({example}).", argument.position)
+        return ir.Literal(kind, value)
+
+    def _known_or(self, tree, usage):
+        node = self.any(tree) if isinstance(tree, syntax.Select) else None
+        if node is None or isinstance(node, _Items | _List | ir.Variable):
+            raise RuleError(f"“{usage.partition('(')[0]}” asks about a field: {usage}.", tree.position)
+        return node
+
     def _has(self, tree):
         (operand,) = self._arguments(tree, 1, "has(individual.income)")
-        node = self.any(operand) if isinstance(operand, syntax.Select) else None
-        if not isinstance(node, ir.FieldOf):
-            raise RuleError("“has” asks about a field: has(individual.income).", operand.position)
-        return self._known(node)
+        return self._known(self._known_or(operand, "has(individual.income)"))
+
+    def _get(self, tree):
+        usage = "get(individual.income, 0.0)"
+        field, default = self._arguments(tree, 2, usage)
+        node, otherwise = self._known_or(field, usage), self.value(default)
+        self._same_type(node, otherwise, tree)
+        return ir.If(self._known(node), node, otherwise)
 
     @staticmethod
     def _known(node):
-        return ir.Has(node) if node.field.nullable else ir.Literal(Type.BOOL, True)
+        if isinstance(node, ir.FieldOf) and not node.field.nullable:
+            return ir.Literal(Type.BOOL, True)
+        return ir.Has(node)
 
     def _size(self, tree):
         if tree.operand is None:
@@ -186,45 +356,126 @@ class _Checker:
         node = self.any(operand)
         if isinstance(node, _Items):
             return node.count()
+        if isinstance(node, _List):
+            return node.whole(self._number_of(node))
         if node.type is Type.STRING:
-            return ir.Length(node)
+            return ir.Apply(functions.find("size", [Type.STRING]), (node,))
         raise RuleError(f"“size” counts a list or a text, but this is {node.type.words}.", operand.position)
 
-    def _filter(self, tree):
-        items, predicate, variable = self._macro(tree)
-        kept = items.count(predicate)
-        return _Items(items.record, items.collection, variable, kept.predicate)
-
-    def _exists(self, tree):
-        items, predicate, variable = self._macro(tree)
-        items.variable = variable
-        return ir.Compare(">=", items.count(predicate), ir.Literal(Type.INT, 1))
-
-    def _all(self, tree):
-        items, predicate, variable = self._macro(tree)
-        items.variable = variable
-        return ir.Compare("==", items.count(ir.negate(predicate)), ir.Literal(Type.INT, 0))
+    @staticmethod
+    def _number_of(items):
+        """How many items a written list has."""
+        if items.plain:
+            return ir.Literal(Type.INT, len(items.items))
+        add = functions.find("+", [Type.INT, Type.INT])
+        total = _ZERO
+        for condition in items.conditions:
+            one = _ONE if condition is None else ir.If(condition, _ONE, _ZERO)
+            total = one if total is _ZERO else ir.Apply(add, (total, one))
+        return total
 
     def _macro(self, tree):
-        """The list, the condition, and what the condition calls each item, of `list.macro(m, condition)`."""
         usage = f"group.members.{tree.function}(m, m.age < 5)"
+        if tree.function in ("sum", "min", "max", "avg", "map"):
+            usage = f"group.members.{tree.function}(m, m.income)"
         items = self.any(tree.operand)
-        if not isinstance(items, _Items):
+        if not isinstance(items, _Items | _List):
             raise RuleError(f"“{tree.function}” needs a list before it: {usage}.", tree.position)
-        name, condition = self._arguments(tree, 2, usage)
+        name, body = self._arguments(tree, 2, usage)
         if not isinstance(name, syntax.Name):
             raise RuleError(f"A name for each item is expected here: {usage}.", name.position)
         if name.name in (*self.schema.record_types, "variables"):
             raise RuleError(
                 f"“{name.name}” already has a meaning; use another name, such as m.", name.position
             )
-        if len(self.scope) > 1:
-            raise RuleError("A list inside a list is not supported yet.", tree.position)
-        variable = items.variable or name.name
-        self.scope[name.name] = (variable, self.schema.item_type(items.collection))
-        predicate = self.yes_no(condition)
-        del self.scope[name.name]
-        return items, predicate, variable
+        if self.macros >= MAX_MACROS:
+            raise RuleError(f"Lists stand inside each other at most {MAX_MACROS} deep.", tree.position)
+        self.macros += 1
+        handler = self._over_list if isinstance(items, _List) else self._over_records
+        node = handler(tree, items, name.name, body)
+        self.macros -= 1
+        return node
+
+    def _inside(self, name, meaning, check, tree):
+        """`tree` checked where `name` has a meaning of its own."""
+        outer = self.scope
+        self.scope = {**outer, name: meaning}
+        try:
+            return check(tree)
+        finally:
+            self.scope = outer
+
+    def _over_records(self, tree, items, name, body):
+        variable = items.variable or self._free(name)
+        item = _Record(variable, self.schema.item_type(items.collection), items.collection.item_type)
+        items = _Items(items.record, items.collection, variable, items.predicate)
+        kind = tree.function
+        if kind in ("sum", "min", "max", "avg"):
+            operand = self._inside(name, item, self.value, body)
+            return self._total(tree, items, operand)
+        if kind == "map":
+            raise RuleError(
+                "“map” cannot be used over records: write .sum(m, …), .exists(m, …) or .count(m, …).",
+                tree.position,
+            )
+        predicate = self._inside(name, item, self.yes_no, body)
+        match kind:
+            case "filter":
+                return _Items(items.record, items.collection, variable, items.count(predicate).predicate)
+            case "count":
+                return items.count(predicate)
+            case "exists":
+                return ir.Compare(">=", items.count(predicate), _ONE)
+            case "exists_one":
+                return ir.Compare("==", items.count(predicate), _ONE)
+        return ir.Compare("==", items.count(ir.negate(predicate)), _ZERO)
+
+    def _free(self, name):
+        """The name, or another where an outer macro already calls its item so."""
+        taken = {meaning.name for meaning in self.scope.values() if isinstance(meaning, _Record)}
+        while name in taken:
+            name += "_"
+        return name
+
+    def _total(self, tree, items, operand):
+        allowed = (Type.INT, Type.DOUBLE)
+        if tree.function in ("min", "max"):
+            allowed += (Type.DATE, Type.STRING)
+        if operand.type not in allowed:
+            raise RuleError(f"“{tree.function}” cannot be used with {operand.type.words}.", tree.position)
+        return ir.Total(
+            tree.function, items.record, items.collection, items.variable, items.predicate, operand
+        )
+
+    def _over_list(self, tree, items, name, body):
+        """A macro over a list that was written out: one case for each item."""
+        kind = tree.function
+        check = self.value if kind in ("map", "sum", "min", "max", "avg") else self.yes_no
+        cases = [_limited(self._inside(name, item, check, body)) for item in items.items]
+        if kind == "map":
+            if not items.plain:
+                raise RuleError("“map” of a filtered list is not supported.", tree.position)
+            return _List.of(cases)
+        if check is self.value:
+            raise RuleError(f"“{kind}” is used over records: group.members.{kind}(m, …).", tree.position)
+        conditions = [
+            case if condition is None else _all_of([condition, case])
+            for condition, case in zip(items.conditions, cases, strict=True)
+        ]
+        kept = _List(items.items, tuple(conditions))
+        if kind == "filter":
+            return kept
+        if kind in ("count", "exists_one"):
+            number = self._number_of(kept) if kept.items else _ZERO
+            return items.whole(number if kind == "count" else ir.Compare("==", number, _ONE))
+        if kind == "exists":
+            return items.whole(_any_of(conditions) or ir.Literal(Type.BOOL, False))
+        if not items.plain:
+            cases = [
+                case if condition is None else _any_of([ir.negate(condition), case])
+                for condition, case in zip(items.conditions, cases, strict=True)
+            ]
+        return items.whole(_all_of(cases) or ir.Literal(Type.BOOL, True))
 
     # -- operators -----------------------------------------------------------------------------
 
@@ -234,71 +485,101 @@ class _Checker:
             return _junction(kind, [self.yes_no(operand) for operand in tree.operands])
         if tree.operator == "!":
             return ir.negate(self.yes_no(tree.operands[0]))
-        if tree.operator == "-" and len(tree.operands) == 1:
-            return self._fitting(ir.Negative(self._number(tree.operands[0])), tree)
-        if tree.operator in _ARITHMETIC:
-            return self._arithmetic(tree)
+        if tree.operator == "?:":
+            return self._choice(tree)
+        if tree.operator == "[]":
+            return self._item(tree)
         if tree.operator == "in":
             return self._in(tree)
         if tree.operator in ir.INVERSE:
             return self._comparison(tree)
-        raise RuleError(f"“{tree.operator}” is not supported yet.", tree.position)
+        operands = [self.any(operand) for operand in tree.operands]
+        if tree.operator == "+" and all(isinstance(operand, _List) for operand in operands):
+            left, right = operands
+            return _List(left.items + right.items, left.conditions + right.conditions)
+        return self._applied(tree, [self.value(operand) for operand in tree.operands])
 
-    def _number(self, tree):
-        node = self.value(tree)
-        if not node.type.numeric:
-            raise RuleError(f"A number is expected here, but this is {node.type.words}.", tree.position)
+    def _choice(self, tree):
+        condition, then, otherwise = tree.operands
+        node = ir.If(self.yes_no(condition), self.value(then), self.value(otherwise))
+        self._same_type(node.then, node.otherwise, tree)
         return node
-
-    def _arithmetic(self, tree):
-        left, right = map(self._number, tree.operands)
-        if left.type is not right.type:
-            raise RuleError(
-                f"“{tree.operator}” needs two whole numbers or two decimal numbers; "
-                "write 12.0 where a decimal number is meant.",
-                tree.position,
-            )
-        return self._fitting(ir.Arithmetic(tree.operator, left, right), tree)
 
     @staticmethod
-    def _fitting(node, tree):
-        if not ranges.fits(node):
-            raise RuleError("The result of this could be too large or too small for a number.", tree.position)
-        return node
+    def _same_type(left, right, tree):
+        if left.type is not right.type:
+            words = f"{left.type.words} and {right.type.words}"
+            raise RuleError(f"Both cases must be of one kind, but these are {words}.", tree.position)
+
+    def _item(self, tree):
+        items, index = self.any(tree.operands[0]), tree.operands[1]
+        if not isinstance(items, _List) or not items.plain:
+            raise RuleError("Only a list that is written out is read with [ ].", tree.position)
+        number = self.value(index)
+        if not (isinstance(number, ir.Literal) and number.type is Type.INT):
+            raise RuleError("The number of an item is written out: ['a', 'b'][0].", index.position)
+        if not 0 <= number.value < len(items.items):
+            raise RuleError(f"The list has no item {number.value}; the first one is 0.", index.position)
+        return items.items[number.value]
 
     def _comparison(self, tree):
         if any(isinstance(operand, syntax.Constant) and operand.kind == "null" for operand in tree.operands):
             return self._null_comparison(tree)
+        left, right = map(self.any, tree.operands)
+        if isinstance(left, _List) and isinstance(right, _List):
+            return self._list_comparison(tree, left, right)
         left, right = map(self.value, tree.operands)
+        return self._compared(tree.operator, left, right, tree)
+
+    def _compared(self, operator, left, right, tree):
         if Type.BOOL in (left.type, right.type):
-            return self._bool_comparison(tree, left, right)
+            return self._bool_comparison(operator, left, right, tree)
         self._comparable(left, right, tree)
-        return ir.Compare(tree.operator, left, right)
+        return ir.Compare(operator, left, right)
 
     def _null_comparison(self, tree):
         """`field == null` asks whether the field is unknown."""
+        usage = "“null” can only be compared with a field: individual.income == null."
         fields = [
-            self.any(operand)
+            operand
             for operand in tree.operands
             if not (isinstance(operand, syntax.Constant) and operand.kind == "null")
         ]
-        if len(fields) != 1 or not isinstance(fields[0], ir.FieldOf) or tree.operator not in ("==", "!="):
-            raise RuleError(
-                "“null” can only be compared with a field: individual.income == null.", tree.position
-            )
-        known = self._known(fields[0])
+        if len(fields) != 1 or tree.operator not in ("==", "!="):
+            raise RuleError(usage, tree.position)
+        node = self.any(fields[0]) if isinstance(fields[0], syntax.Select) else None
+        if node is None or isinstance(node, _Items | _List | ir.Variable):
+            raise RuleError(usage, tree.position)
+        known = self._known(node)
         return known if tree.operator == "!=" else ir.negate(known)
 
-    def _bool_comparison(self, tree, left, right):
+    def _bool_comparison(self, operator, left, right, tree):
         if left.type is not right.type:
             raise RuleError(
                 f"{left.type.words} cannot be compared with {right.type.words}.".capitalize(), tree.position
             )
+        if operator not in ("==", "!="):
+            raise RuleError("Two conditions have no order; compare them with == or !=.", tree.position)
         if isinstance(left, ir.Literal):
             left, right = right, left
-        if not isinstance(right, ir.Literal) or tree.operator not in ("==", "!="):
-            raise RuleError("Two conditions cannot be compared; join them with && and ||.", tree.position)
-        return left if right.value == (tree.operator == "==") else ir.negate(left)
+        if isinstance(right, ir.Literal):
+            return left if right.value == (operator == "==") else ir.negate(left)
+        both = _all_of([left, right])
+        neither = _all_of([ir.negate(left), ir.negate(right)])
+        same = _any_of([both, neither])
+        return same if operator == "==" else ir.negate(same)
+
+    def _list_comparison(self, tree, left, right):
+        if tree.operator not in ("==", "!=") or not (left.plain and right.plain):
+            raise RuleError("Lists are compared with == or !=.", tree.position)
+        if len(left.items) != len(right.items):
+            same = ir.Literal(Type.BOOL, False)
+        else:
+            same = _all_of(
+                [self._compared("==", a, b, tree) for a, b in zip(left.items, right.items, strict=True)]
+            ) or ir.Literal(Type.BOOL, True)
+        same = left.whole(right.whole(same))
+        return same if tree.operator == "==" else ir.negate(same)
 
     def _comparable(self, left, right, tree):
         if left.type is right.type:
@@ -315,20 +596,19 @@ class _Checker:
 
     def _in(self, tree):
         operand, items = tree.operands
-        if not isinstance(items, syntax.Items):
+        choices = self.any(items) if not isinstance(items, syntax.Constant) else None
+        if not isinstance(choices, _List) or not choices.plain:
             raise RuleError("A list such as ['a', 'b'] is expected to the right of “in”.", items.position)
-        if not items.items:
-            raise RuleError("The list is empty, so nothing can be in it.", items.position)
         left = self.value(operand)
         if left.type is Type.BOOL:
-            raise RuleError("“in” looks for a number or a text.", operand.position)
-        choices = [self.value(item) for item in items.items]
-        for number, (choice, item) in enumerate(zip(choices, items.items, strict=True)):
-            if not isinstance(choice, ir.Literal | ir.Variable):
-                raise RuleError("A list holds fixed values and variables only.", item.position)
-            for other in (left, *choices[:number]):
+            raise RuleError("“in” looks for a number, a text or a date.", operand.position)
+        if not choices.items:
+            return _List.of([left]).whole(ir.Literal(Type.BOOL, False))
+        written = items.items if isinstance(items, syntax.Items) else [items] * len(choices.items)
+        for number, (choice, item) in enumerate(zip(choices.items, written, strict=True)):
+            for other in (left, *choices.items[:number]):
                 self._comparable(other, choice, item)
-        return ir.In(left, tuple(choices))
+        return ir.In(left, choices.items)
 
 
 def _junction(kind, items):
@@ -337,3 +617,11 @@ def _junction(kind, items):
     for item in items:
         flat.extend(item.items if isinstance(item, kind) else (item,))
     return flat[0] if len(flat) == 1 else kind(tuple(flat))
+
+
+def _all_of(items):
+    return _junction(ir.And, items) if items else None
+
+
+def _any_of(items):
+    return _junction(ir.Or, items) if items else None

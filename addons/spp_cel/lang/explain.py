@@ -29,10 +29,30 @@ def _missing_in(leaf, source):
     for part in _outside_counts(leaf):
         if isinstance(part, ir.FieldOf) and source.field(part) is None:
             yield _named(part, source)
-        if isinstance(part, ir.Count) and part.predicate is not None:
+        if isinstance(part, ir.Count | ir.Total):
             for _item, inside in source.items(part):
-                if interpret.value(part.predicate, inside) is None:
-                    yield from missing(part.predicate, inside)
+                for node in ir.children(part):
+                    if interpret.value(node, inside) is None:
+                        yield from missing(node, inside)
+        if _cannot_be_computed(part, source):
+            yield f"a value for {_phrase(part)}, which cannot be computed"
+
+
+def _cannot_be_computed(part, source):
+    """Is it missing though all that it is made from is known: a division by zero, the mean of nobody?"""
+    if isinstance(part, ir.Apply):
+        operands = [interpret.value(operand, source) for operand in part.operands]
+        return None not in operands and interpret.value(part, source) is None
+    if isinstance(part, ir.Total):
+        inside = [child for _item, row in source.items(part) for child in _values_in(part, row)]
+        return None not in inside and interpret.value(part, source) is None
+    return False
+
+
+def _values_in(part, row):
+    """The condition of a total for one item, and its value where it counts."""
+    counts = part.predicate is None or interpret.value(part.predicate, row)
+    return [counts, interpret.value(part.operand, row)] if counts else [counts]
 
 
 def _named(part, source):
@@ -43,7 +63,7 @@ def _named(part, source):
 
 def _outside_counts(node):
     yield node
-    if not isinstance(node, ir.Count):
+    if not isinstance(node, ir.Count | ir.Total):
         for child in ir.children(node):
             yield from _outside_counts(child)
 
@@ -139,14 +159,37 @@ def _phrase(node):
             return f"{node.collection.words} with {_condition(node.predicate)}"
         case ir.Literal():
             return _plain(node.value)
-        case ir.Arithmetic():
-            sign = {"*": "×", "-": "−"}.get(node.operator, node.operator)
-            return f"{_phrase(node.left)} {sign} {_phrase(node.right)}"
-        case ir.Negative():
-            return f"minus {_phrase(node.operand)}"
-        case ir.Length():
-            return f"length of {_phrase(node.operand)}"
+        case ir.Apply():
+            return _applied(node)
+        case ir.If():
+            return f"{_phrase(node.then)} if {_condition(node.condition)}, else {_phrase(node.otherwise)}"
+        case ir.Today():
+            return "today"
+        case ir.Total():
+            name = {"sum": "sum", "min": "least", "max": "greatest", "avg": "mean"}[node.kind]
+            who = node.collection.words
+            if node.predicate is not None:
+                who += f" with {_condition(node.predicate)}"
+            return f"{name} of {_phrase(node.operand)} of {who}"
     return ir.text(node)
+
+
+def _applied(node):
+    function = node.function
+    parts = [_phrase(operand) for operand in node.operands]
+    if function.words:
+        return function.words.format(*parts)
+    if function.form == "prefix":
+        return f"minus {parts[0]}"
+    if function.form == "operator":
+        sign = {"*": "×", "-": "−", "/": "÷", "%": "modulo"}.get(function.name, function.name)
+        grouped = [
+            f"({part})" if isinstance(operand, ir.Apply) and operand.function.form == "operator" else part
+            for part, operand in zip(parts, node.operands, strict=True)
+        ]
+        return f"{grouped[0]} {sign} {grouped[1]}"
+    name = function.name.removeprefix("get")
+    return f"{name} of {', '.join(parts)}"
 
 
 def _condition(node):

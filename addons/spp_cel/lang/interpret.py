@@ -6,10 +6,11 @@ how many items certainly satisfy the condition, and how many possibly do (those 
 condition is missing included). A comparison with a count is decided when all numbers between agree.
 """
 
+import datetime
 import math
 from dataclasses import dataclass
 
-from . import ir
+from . import functions, ir
 from .dates import age
 from .schema import Type
 
@@ -21,7 +22,6 @@ _ORDER = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
 }
-_ARITHMETIC = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Records:
         for item in self.rows[node.record][node.collection.name]:
             if node.collection.live(item, self.as_of):
                 inside = Records(node.variable, item, self.as_of, self.constants)
-                inside.rows.update(self.rows)
+                inside.rows = {**self.rows, node.variable: item}
                 yield item, inside
 
     def tally(self, node):
@@ -72,6 +72,28 @@ class Records:
         certain = answers.count(True)
         return Tally(certain, certain + answers.count(None), len(answers))
 
+    def total(self, node):
+        """The value of an ir.Total."""
+        found = []
+        for _item, inside in self.items(node):
+            counts = True if node.predicate is None else value(node.predicate, inside)
+            if counts is not False:
+                found.append(value(node.operand, inside) if counts else None)
+        if None in found:
+            return None
+        if node.kind in ("min", "max"):
+            return (min if node.kind == "min" else max)(found, default=None)
+        if node.operand.type is Type.INT:
+            total = functions.whole(sum(found))
+        else:
+            total = functions.decimal(float(sum(map(functions.exact, found))))
+        if node.kind == "sum" or total is None:
+            return total
+        return functions.decimal(float(total) / len(found)) if found else None
+
+    def today(self, node):
+        return self.as_of
+
 
 class Facts:
     """Values taken from the facts stored with an outcome; no registry needed."""
@@ -80,9 +102,10 @@ class Facts:
         self.facts = facts
 
     def variable(self, node):
-        return self.facts.get(ir.text(node))
+        known = self.facts.get(ir.text(node))
+        return datetime.date.fromisoformat(known) if node.type is Type.DATE and known else known
 
-    field = variable
+    field = total = today = variable
 
     def tally(self, node):
         return Tally(**self.facts[ir.text(node)])
@@ -98,7 +121,7 @@ def value(node, source):
         case ir.FieldOf():
             return source.field(node)
         case ir.Has():
-            return source.field(node.operand) is not None
+            return value(node.operand, source) is not None
         case ir.And():
             return _absorb(False, (value(item, source) for item in node.items))
         case ir.Or():
@@ -108,14 +131,17 @@ def value(node, source):
         case ir.In():
             found = _lift(lambda operand, *choices: operand in choices, (node.operand, *node.choices), source)
             return found if found is None else found is not node.negated
-        case ir.Arithmetic():
-            return _lift(_ARITHMETIC[node.operator], (node.left, node.right), source)
+        case ir.Apply():
+            return _lift(node.function.python, node.operands, source)
+        case ir.If():
+            condition = value(node.condition, source)
+            return None if condition is None else value(node.then if condition else node.otherwise, source)
+        case ir.Today():
+            return source.today(node)
+        case ir.Total():
+            return source.total(node)
         case ir.Not():
             return _lift(lambda operand: not operand, (node.operand,), source)
-        case ir.Negative():
-            return _lift(lambda operand: -operand, (node.operand,), source)
-        case ir.Length():
-            return _lift(len, (node.operand,), source)
     tally = source.tally(node)
     return tally.certain if tally.certain == tally.possible else None
 

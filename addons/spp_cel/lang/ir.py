@@ -8,6 +8,7 @@ comparisons of a `Count`. `text` writes a node back as CEL: it is the key of a f
 import json
 from dataclasses import dataclass
 
+from .functions import Function
 from .schema import Collection, Field, Type
 
 INVERSE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
@@ -87,33 +88,35 @@ class In:
 
 
 @dataclass(frozen=True)
-class Arithmetic:
-    """`+`, `-` or `*`; the checks have made sure that the result fits."""
+class Apply:
+    """A function or an operator of functions.py."""
 
-    operator: str
-    left: object
-    right: object
-
-    @property
-    def type(self):
-        return self.left.type
-
-
-@dataclass(frozen=True)
-class Negative:
-    operand: object
+    function: Function
+    operands: tuple
 
     @property
     def type(self):
-        return self.operand.type
+        return self.function.type
 
 
 @dataclass(frozen=True)
-class Length:
-    """The number of characters of a text."""
+class If:
+    """`condition ? then : otherwise`; both have the same type."""
 
-    operand: object
-    type = Type.INT
+    condition: object
+    then: object
+    otherwise: object
+
+    @property
+    def type(self):
+        return self.then.type
+
+
+@dataclass(frozen=True)
+class Today:
+    """The as-of date."""
+
+    type = Type.DATE
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,30 @@ class Count:
     type = Type.INT
 
 
+@dataclass(frozen=True)
+class Total:
+    """`sum`, `min`, `max` or `avg` of a value over the records of a collection that satisfy `predicate`.
+
+    Missing where the condition or the value of any of them is; `min`, `max` and `avg` also of no record.
+    """
+
+    kind: str
+    record: str
+    collection: Collection
+    variable: str
+    predicate: object
+    operand: object
+
+    @property
+    def type(self):
+        return Type.DOUBLE if self.kind == "avg" else self.operand.type
+
+
 def negate(node):
     """The opposite of a yes/no node. Missing stays missing."""
     match node:
+        case If():
+            return If(node.condition, negate(node.then), negate(node.otherwise))
         case Literal():
             return Literal(Type.BOOL, not node.value)
         case Not():
@@ -152,12 +176,18 @@ def children(node):
     match node:
         case And() | Or():
             return node.items
-        case Compare() | Arithmetic():
+        case Compare():
             return (node.left, node.right)
+        case Apply():
+            return node.operands
+        case If():
+            return (node.condition, node.then, node.otherwise)
         case In():
             return (node.operand, *node.choices)
-        case Has() | Not() | Negative() | Length():
+        case Has() | Not():
             return (node.operand,)
+        case Total():
+            return (node.operand,) if node.predicate is None else (node.predicate, node.operand)
         case Count(predicate=predicate) if predicate is not None:
             return (predicate,)
     return ()
@@ -172,14 +202,16 @@ def walk(node):
 
 def is_constant(node):
     """Whether the value depends on no record."""
-    return not any(isinstance(part, FieldOf | Count) for part in walk(node))
+    return not any(isinstance(part, FieldOf | Count | Total) for part in walk(node))
 
 
 def facts(node, target):
-    """What a rule looks at: fields of the target, variables and counts, each once."""
+    """What a rule looks at: fields of the target, variables, counts and totals, each once."""
     found = {}
     for part in walk(node):
-        if isinstance(part, Count | Variable) or (isinstance(part, FieldOf) and part.record == target):
+        if isinstance(part, Count | Total | Variable | Today) or (
+            isinstance(part, FieldOf) and part.record == target
+        ):
             found.setdefault(text(part), part)
     return found
 
@@ -189,8 +221,18 @@ def text(node):
     match node:
         case Literal(Type.STRING, value):
             return json.dumps(value, ensure_ascii=False)
+        case Literal(Type.DATE | Type.TIMESTAMP | Type.DURATION as kind, value):
+            return f"{kind.value}({json.dumps(shown(kind, value))})"
         case Literal():
             return json.dumps(node.value)
+        case Today():
+            return "today()"
+        case Apply():
+            return _applied(node)
+        case If():
+            return " ".join(
+                [_grouped(node.condition), "?", _grouped(node.then), ":", _grouped(node.otherwise)]
+            )
         case Variable():
             return f"variables.{node.name}"
         case FieldOf():
@@ -202,20 +244,40 @@ def text(node):
         case And() | Or():
             sign = " && " if isinstance(node, And) else " || "
             return sign.join(_grouped(item) for item in node.items)
-        case Compare() | Arithmetic():
+        case Compare():
             return f"{_grouped(node.left)} {node.operator} {_grouped(node.right)}"
         case In():
             found = f"{_grouped(node.operand)} in [{', '.join(map(text, node.choices))}]"
             return f"!({found})" if node.negated else found
-        case Negative():
-            return f"-({text(node.operand)})"
-        case Length():
-            return f"size({text(node.operand)})"
     items = f"{node.record}.{node.collection.name}"
     if node.predicate is not None:
         items += f".filter({node.variable}, {text(node.predicate)})"
+    if isinstance(node, Total):
+        return f"{items}.{node.kind}({node.variable}, {text(node.operand)})"
     return f"{items}.size()"
 
 
+def _applied(node):
+    name, operands = node.function.name, node.operands
+    match node.function.form:
+        case "operator":
+            return f"{_grouped(operands[0])} {name} {_grouped(operands[1])}"
+        case "prefix":
+            return f"{name}({text(operands[0])})"
+        case "method":
+            return f"{_grouped(operands[0])}.{name}({', '.join(map(text, operands[1:]))})"
+    return f"{name}({', '.join(map(text, operands))})"
+
+
 def _grouped(node):
-    return f"({text(node)})" if isinstance(node, And | Or | Compare | Arithmetic | In) else text(node)
+    simple = not isinstance(node, And | Or | Compare | In | If | Apply)
+    if isinstance(node, Apply):
+        simple = node.function.form not in ("operator", "prefix")
+    return text(node) if simple else f"({text(node)})"
+
+
+def shown(kind, value):
+    """A date, moment or length of time as its literal says it."""
+    if kind is Type.DURATION:
+        return f"{value / 1_000_000:f}".rstrip("0").rstrip(".") + "s"
+    return value.isoformat() + ("Z" if kind is Type.TIMESTAMP else "")

@@ -33,8 +33,6 @@ _BINARY = {
 }
 _UNARY = {"unary_not": "!", "unary_neg": "-"}
 _REFUSED = {
-    "expr": "A choice with “? :” is not supported yet.",
-    "member_index": "Looking into a list with [ ] is not supported.",
     "member_object": "Building an object with { } is not supported.",
     "map_lit": "Building an object with { } is not supported.",
     "dot_ident": "A name does not start with a dot.",
@@ -102,6 +100,9 @@ class _Walker:
         if kind == "unary":
             head, operand = tree.children
             return syntax.Operator(_UNARY[str(head.data)], (self.walk(operand, depth + 1),), position)
+        if kind in ("expr", "member_index"):
+            operands = tuple(self.walk(child, depth + 1) for child in tree.children)
+            return syntax.Operator({"expr": "?:", "member_index": "[]"}[kind], operands, position)
         if kind in _REFUSED:
             raise RuleError(_REFUSED[kind], position)
         return getattr(self, f"_{kind}")(tree, position, depth)

@@ -1,4 +1,4 @@
-"""How large a number can get: arithmetic is accepted only where its result is known to fit.
+"""How large a number can get: where a result is known to fit, the SQL computes it without looking.
 
 PostgreSQL raises on overflow (and, for decimals, on underflow), which would stop the statement for
 everybody. Since stored values and variables are bounded (schema.py), bounds of every expression
@@ -6,12 +6,11 @@ follow from its form.
 """
 
 from . import ir
+from .functions import DECIMAL_LEAST, DECIMAL_MOST, INT64
 from .schema import DOUBLE_LEAST, DOUBLE_MOST, INT_MOST, Type
 
 _COUNT_MOST = 2**31  # rows of a table have 32-bit keys
 _AGE_MOST = 10_000
-_INT64 = range(-(2**63), 2**63)
-_SAFE_MOST, _SAFE_LEAST = 1e300, 1e-300
 
 
 def int_range(node):
@@ -19,22 +18,41 @@ def int_range(node):
     match node:
         case ir.Literal():
             return node.value, node.value
-        case ir.Count() | ir.Length():
+        case ir.Count():
             return 0, _COUNT_MOST
         case ir.FieldOf() if node.field.age_of:
             return 0, _AGE_MOST
-        case ir.Negative():
-            low, high = int_range(node.operand)
-            return -high, -low
-        case ir.Arithmetic():
-            (a, b), (c, d) = int_range(node.left), int_range(node.right)
-            if node.operator == "+":
-                return a + c, b + d
-            if node.operator == "-":
-                return a - d, b - c
-            products = (a * c, a * d, b * c, b * d)
-            return min(products), max(products)
-    return -INT_MOST, INT_MOST
+        case ir.FieldOf() | ir.Variable():
+            return -INT_MOST, INT_MOST
+        case ir.If():
+            (a, b), (c, d) = int_range(node.then), int_range(node.otherwise)
+            return min(a, c), max(b, d)
+        case ir.Apply():
+            low, high = _int_result(node)
+            return max(low, INT64[0]), min(high, INT64[-1])  # what does not fit is missing
+    return INT64[0], INT64[-1]
+
+
+def _int_result(node):
+    """The range of a function's result before it is held to 64 bits."""
+    name, operands = node.function.name, node.operands
+    if not all(operand.type is Type.INT for operand in operands):
+        return (0, _COUNT_MOST) if name == "size" or name.startswith("get") else (INT64[0], INT64[-1])
+    if node.function.form == "prefix":
+        low, high = int_range(operands[0])
+        return -high, -low
+    if node.function.form != "operator":
+        return INT64[0], INT64[-1]
+    (a, b), (c, d) = map(int_range, operands)
+    if name == "+":
+        return a + c, b + d
+    if name == "-":
+        return a - d, b - c
+    if name == "*":
+        products = (a * c, a * d, b * c, b * d)
+        return min(products), max(products)
+    most = max(abs(a), abs(b))
+    return -most, most
 
 
 def double_range(node):
@@ -42,22 +60,40 @@ def double_range(node):
     match node:
         case ir.Literal():
             return (abs(node.value), abs(node.value)) if node.value else (DOUBLE_MOST, 0.0)
-        case ir.Negative():
-            return double_range(node.operand)
-        case ir.Arithmetic():
-            (a, b), (c, d) = double_range(node.left), double_range(node.right)
-            if node.operator == "*":
-                return a * c, b * d
-            return min(a, c) * 2.0**-53, b + d  # what is left after cancellation
-    return DOUBLE_LEAST, DOUBLE_MOST
+        case ir.FieldOf() | ir.Variable():
+            return DOUBLE_LEAST, DOUBLE_MOST
+        case ir.If():
+            (a, b), (c, d) = double_range(node.then), double_range(node.otherwise)
+            return min(a, c), max(b, d)
+        case ir.Apply():
+            low, high = _double_result(node)
+            return max(low, DECIMAL_LEAST), min(high, DECIMAL_MOST)  # what does not fit is missing
+    return DECIMAL_LEAST, DECIMAL_MOST
+
+
+def _double_result(node):
+    name, operands = node.function.name, node.operands
+    if name == "double" and operands[0].type is Type.INT:
+        return 1.0, float(max(map(abs, int_range(operands[0]))))
+    if node.function.form == "prefix" or (name == "double" and operands[0].type is Type.DOUBLE):
+        return double_range(operands[0])
+    if node.function.form != "operator":
+        return DECIMAL_LEAST, DECIMAL_MOST
+    (a, b), (c, d) = map(double_range, operands)
+    if name == "*":
+        return a * c, b * d
+    if name == "/":
+        return a / d if d else DECIMAL_MOST, b / c
+    return min(a, c) * 2.0**-53, b + d  # what is left after cancellation
 
 
 def fits(node):
-    """Whether the result of an arithmetic node is always a number of its type."""
-    low, high = int_range(node) if node.type is Type.INT else double_range(node)
+    """Whether the result of a function is always a number of its type, so that SQL need not look."""
     if node.type is Type.INT:
-        return low in _INT64 and high in _INT64
-    return low >= _SAFE_LEAST and high <= _SAFE_MOST
+        low, high = _int_result(node)
+        return low in INT64 and high in INT64
+    low, high = _double_result(node)
+    return low >= DECIMAL_LEAST and high <= DECIMAL_MOST
 
 
 def exact_as_double(node):

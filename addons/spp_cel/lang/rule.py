@@ -1,9 +1,12 @@
 """A compiled rule: what the rest of the system uses of this package."""
 
+import datetime
 from dataclasses import dataclass, field
 
 from . import explain, interpret, ir, sql
-from .schema import Schema
+from .schema import Constant, Schema, Type
+
+_SAMPLES = {Type.INT: 1, Type.DOUBLE: 1.0, Type.STRING: "x", Type.BOOL: True}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,20 @@ class Rule:
         undetermined. `variables` maps names to Constant.
         """
         return self._sql(sql.outcomes, self.node, population_sql, population_params, as_of, variables)
+
+    @property
+    def not_compiled(self):
+        """Why the rule has no SQL, in words, or an empty string."""
+        sample = {
+            part.name: Constant(part.type, _SAMPLES[part.type])
+            for part in ir.walk(self.node)
+            if isinstance(part, ir.Variable)
+        }
+        try:
+            self.to_sql("SELECT 1 AS id", [], datetime.date(2000, 1, 1), sample)
+        except sql.NotCompiled as reason:
+            return str(reason)
+        return ""
 
     def ids_sql(self, outcome, population_sql, population_params, as_of, variables=None):
         """(sql, params) that selects the ids with the outcome eligible or not_eligible.

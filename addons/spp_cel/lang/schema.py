@@ -29,6 +29,8 @@ class Type(enum.Enum):
     STRING = "string"
     BOOL = "bool"
     DATE = "date"
+    TIMESTAMP = "timestamp"
+    DURATION = "duration"
 
     @property
     def words(self):
@@ -39,6 +41,8 @@ class Type(enum.Enum):
             "string": "a text",
             "bool": "yes or no",
             "date": "a date",
+            "timestamp": "a moment in time",
+            "duration": "a length of time",
         }[self.value]
 
     @property

@@ -10,17 +10,33 @@ a negation around it, birthdate ranges stay usable by an index, and counting sta
 - where only the matching ids are wanted, "at least one" is EXISTS and "none" is NOT EXISTS, which
   the planner can turn into semi and anti joins.
 
-There is no correlated scalar subquery. Every value is a bound parameter with an explicit cast.
+There is no correlated scalar subquery over a table. Every value is a bound parameter with an explicit
+cast; what depends on no record is computed beforehand. Arithmetic whose result might not fit is computed
+behind a fence (`_held`) and is NULL where it does not.
 """
 
-from . import interpret, ir
+import re
+
+from . import functions, interpret, ir, ranges
 from .dates import latest_birthdate
 from .schema import Type
 
 POPULATION = "spp_population"
 
-_CASTS = {Type.INT: "bigint", Type.DOUBLE: "double precision", Type.STRING: "text", Type.BOOL: "boolean"}
+_CASTS = {
+    Type.INT: "bigint",
+    Type.DOUBLE: "double precision",
+    Type.STRING: "text",
+    Type.BOOL: "boolean",
+    Type.DATE: "date",
+    Type.TIMESTAMP: "timestamp",
+    Type.DURATION: "bigint",  # microseconds
+}
 _PAIRS_PER_CALL = 40  # a function takes at most 100 arguments
+
+
+class NotCompiled(Exception):
+    """The rule has no SQL: it is answered by the interpreter, one record after the other. Says why."""
 
 
 class Sql:
@@ -128,6 +144,7 @@ class _Members:
         self.row = row
         self.owner = owner  # the target's row as seen from inside
         self.pairs = []  # (key, certain, possible)
+        self.totals = []  # (node, operand, condition under which it counts, condition under which it is missing)
         self.used = set()  # names of the numbers that are asked for
 
 
@@ -142,6 +159,7 @@ class _Compiler:
         self.row = _Row(self.record_type.table, "r")
         self.rows = {target: self.row}
         self.members = {}  # by collection name
+        self.inside = False  # of a collection: its columns are not to be had there
 
     # -- yes/no --------------------------------------------------------------------------------
 
@@ -150,7 +168,15 @@ class _Compiler:
 
     def true(self, node):
         """A condition that is TRUE exactly when the node is true (else FALSE or NULL)."""
+        if node.type is Type.BOOL and not isinstance(node, ir.Literal) and ir.is_constant(node):
+            return self._bound(Type.BOOL, self._constant(node))
         match node:
+            case ir.If():
+                return Sql(
+                    "CASE WHEN %s THEN %s WHEN %s THEN %s END",
+                    self.true(node.condition), self.true(node.then),
+                    self.false(node.condition), self.true(node.otherwise),
+                )  # fmt: skip
             case ir.And() | ir.Or():
                 sign = " AND " if isinstance(node, ir.And) else " OR "
                 return Sql("(%s)", Sql.join(sign, map(self.true, node.items)))
@@ -169,9 +195,16 @@ class _Compiler:
     def _in(self, node):
         decimal = Type.DOUBLE in {part.type for part in (node.operand, *node.choices)}
         kind = Type.DOUBLE if decimal else node.operand.type
-        values = [self._constant(choice) for choice in node.choices]
-        values = list(map(float, values)) if decimal else values
         test = "<> ALL" if node.negated else "= ANY"
+        if not all(map(ir.is_constant, node.choices)):
+            choices = [self._as(kind, choice) for choice in node.choices]
+            known = Sql.join(" AND ", [Sql("%s IS NOT NULL", choice) for choice in choices])
+            listed = Sql(f"CAST(ARRAY[%s] AS {_CASTS[kind]}[])", Sql.join(", ", choices))
+            return Sql(f"CASE WHEN %s THEN %s {test} (%s) END", known, self._as(kind, node.operand), listed)
+        values = [self._constant(choice) for choice in node.choices]
+        if None in values:
+            return self._bound(Type.BOOL, None)
+        values = list(map(float, values)) if decimal else [self._plain(value) for value in values]
         return Sql(f"%s {test} (CAST(%s AS {_CASTS[kind]}[]))", self._as(kind, node.operand), values)
 
     def _compare(self, node):
@@ -182,7 +215,10 @@ class _Compiler:
         if _is_age(node.right) and ir.is_constant(node.left):
             node = ir.Compare(ir.MIRROR[node.operator], node.right, node.left)
         if _is_age(node.left) and ir.is_constant(node.right) and node.right.type is Type.INT:
-            return self._compare_age(node.left, node.operator, self._constant(node.right))
+            years = self._constant(node.right)
+            if years is None:
+                return self._bound(Type.BOOL, None)
+            return self._compare_age(node.left, node.operator, years)
         kind = node.left.type if node.left.type is node.right.type else Type.DOUBLE
         collate = ' COLLATE "C"' if kind is Type.STRING else ""
         operator = "<>" if node.operator == "!=" else node.operator.replace("==", "=")
@@ -220,7 +256,10 @@ class _Compiler:
         """True when it holds for every number from certain to possible."""
         count, operator, other = node.left, node.operator, node.right
         if not isinstance(other, ir.Count) and ir.is_constant(other) and other.type is Type.INT:
-            return self._compare_count_with(count, operator, self._constant(other))
+            number = self._constant(other)
+            if number is None:
+                return self._bound(Type.BOOL, None)
+            return self._compare_count_with(count, operator, number)
         low, high = self._pair(count)
         if isinstance(other, ir.Count):
             from_, to = self._pair(other)
@@ -280,7 +319,7 @@ class _Compiler:
 
     def _pair(self, count, sides=("certain", "possible")):
         """The columns (certain, possible) of a count, or only one of the two."""
-        members = self._joined(count.collection)
+        members = self._joined(count)
         if count.predicate is None:
             everyone = self._number(members, "n")
             return tuple(everyone for _side in sides)
@@ -298,15 +337,59 @@ class _Compiler:
         members.used.add(column)
         return Sql(f"COALESCE({members.collection.name}_.{column}, 0)")
 
-    def _inside(self, count, members, condition):
-        """A predicate compiled where its item is a row of the collection."""
-        outer = self.rows
+    def _inside(self, count, members, condition, node=None):
+        """A predicate (or another node) compiled where its item is a row of the collection."""
+        if self.inside:
+            raise NotCompiled("A list is used inside another one.")
+        outer, self.inside = self.rows, True
         self.rows = {self.target: members.owner, count.variable: members.row}
-        compiled = condition(count.predicate)
-        self.rows = outer
+        compiled = condition(count.predicate if node is None else node)
+        self.rows, self.inside = outer, False
         return compiled
 
-    def _joined(self, collection):
+    def _total(self, node):
+        """The column of a sum, minimum, maximum or mean; NULL where it is missing."""
+        members = self._joined(node)
+        key = ir.text(node)
+        numbers = [number for number, total in enumerate(members.totals) if ir.text(total[0]) == key]
+        if not numbers:
+            operand = self._inside(node, members, self.value, node.operand)
+            if node.predicate is None:
+                counts, missing = Sql("TRUE"), Sql("(%s) IS NULL", operand)
+            else:
+                counts = self._inside(node, members, self.true)
+                possible = Sql("(%s) IS NOT TRUE", self._inside(node, members, self.false))
+                missing = Sql("(%s AND ((%s) IS NOT TRUE OR (%s) IS NULL))", possible, counts, operand)
+            members.totals.append((node, operand, counts, missing))
+            numbers = [len(members.totals) - 1]
+        name = f"{members.collection.name}_"
+        column, number = f"{name}.total{numbers[0]}", f"{name}.number{numbers[0]}"
+        if node.kind == "sum":
+            column = f"COALESCE({column}, 0)"
+        known = f"COALESCE({name}.missing{numbers[0]}, 0) = 0"
+        if node.kind in ("min", "max"):
+            return Sql(f"CASE WHEN {known} THEN {column} END")
+        if node.operand.type is Type.INT:
+            held = (
+                f"CASE WHEN {known} AND {column} BETWEEN {functions.INT64[0]} AND {functions.INT64[-1]} THEN "
+            )
+            if node.kind == "sum":
+                return Sql(f"{held} CAST({column} AS bigint) END")
+            mean = f"CAST(CAST({column} AS bigint) AS double precision) / NULLIF({number}, 0)"
+            return Sql(f"{held} {mean} END")
+        least, most = (
+            f"CAST('{bound!r}' AS numeric)" for bound in (functions.DECIMAL_LEAST, functions.DECIMAL_MOST)
+        )
+        held = f"CASE WHEN {known} AND ({column} = 0 OR abs({column}) BETWEEN {least} AND {most}) THEN "
+        total = f"CAST({column} AS double precision)"
+        return Sql(f"{held} {total if node.kind == 'sum' else f'{total} / NULLIF({number}, 0)'} END")
+
+    def _joined(self, node):
+        if self.inside:
+            raise NotCompiled("A list is used inside another one.")
+        collection = node.collection
+        if node.record != self.target:
+            raise NotCompiled("A list of the items of another list is used.")
         if collection.name not in self.members:
             owner = _Row(self.record_type.table, "owner")
             self.members[collection.name] = _Members(collection, self._item_row(collection), owner)
@@ -338,6 +421,13 @@ class _Compiler:
                     columns.append(Sql(f"%s AS {name}", condition))
                     totals.append(f"count(*) FILTER (WHERE {name}) AS {name}")
                     wanted.append(condition)
+        for number, (node, operand, counts, missing) in enumerate(members.totals):
+            columns.append(Sql(f"CASE WHEN %s THEN %s END AS total{number}", counts, operand))
+            columns.append(Sql(f"%s AS missing{number}", missing))
+            totals.append(f"{_aggregate(node, f'total{number}')} AS total{number}")
+            totals.append(f"count(total{number}) AS number{number}")
+            totals.append(f"count(*) FILTER (WHERE missing{number}) AS missing{number}")
+            wanted += [counts, missing]
         kept = Sql("TRUE") if "n" in members.used else Sql("(%s)", Sql.join(" OR ", wanted))
         outer = (
             f" JOIN {owner.table} owner ON owner.id = {POPULATION}.id {owner.joins()}" if owner.used else ""
@@ -356,23 +446,54 @@ class _Compiler:
 
     def value(self, node):
         """The value of a node, NULL where it is missing."""
+        if ir.is_constant(node):
+            return self._bound(node.type, self._constant(node))
         match node:
-            case ir.Literal() | ir.Variable():
-                return self._bound(node.type, self._constant(node))
             case ir.FieldOf() if node.field.age_of:
                 return self._age(node)
             case ir.FieldOf():
                 return self._cast(node.type, Sql(self.rows[node.record].column(node.field)))
-            case ir.Arithmetic():
-                return Sql(f"(%s {node.operator} %s)", self.value(node.left), self.value(node.right))
-            case ir.Negative():
-                return Sql("(- %s)", self.value(node.operand))
-            case ir.Length():
-                return Sql("CAST(char_length(%s) AS bigint)", self.value(node.operand))
+            case ir.Apply():
+                return self._apply(node)
+            case ir.If():
+                return Sql(
+                    "CASE WHEN %s THEN %s WHEN %s THEN %s END",
+                    self.true(node.condition), self.value(node.then),
+                    self.false(node.condition), self.value(node.otherwise),
+                )  # fmt: skip
+            case ir.Total():
+                return self._total(node)
             case ir.Count():
                 certain, possible = self._pair(node)
                 return Sql("CASE WHEN %s = %s THEN %s END", certain, possible, certain)
         return Sql("CASE WHEN %s THEN TRUE WHEN %s THEN FALSE END", self.true(node), self.false(node))
+
+    def _apply(self, node):
+        function = node.function
+        if function.sql is None:
+            raise NotCompiled(f"“{function.name}” has no counterpart in the database.")
+        operands = [self.value(operand) for operand in node.operands]
+        compiled = _filled(function.sql, operands)
+        if function.form not in ("operator", "prefix") or not function.type.numeric or ranges.fits(node):
+            return compiled
+        return self._held(node, operands)
+
+    @staticmethod
+    def _held(node, operands):
+        """Arithmetic that may not fit: NULL then. OFFSET 0 keeps it from being computed twice."""
+        if node.type is Type.INT:
+            operands = [Sql("CAST(%s AS numeric)", operand) for operand in operands]
+            code = "div({0}, NULLIF({1}, 0))" if node.function.name == "/" else node.function.sql
+            inside = f"v BETWEEN {functions.INT64[0]} AND {functions.INT64[-1]}"
+            result = "CAST(v AS bigint)"
+        else:
+            code = node.function.sql
+            inside = f"v = 0 OR abs(v) BETWEEN {functions.DECIMAL_LEAST!r} AND {functions.DECIMAL_MOST!r}"
+            result = "v"
+        return Sql(
+            f"(SELECT CASE WHEN {inside} THEN {result} END FROM (SELECT %s AS v OFFSET 0) held)",
+            _filled(code, operands),
+        )
 
     def _age(self, node):
         birthdate = self._birthdate(node)
@@ -397,7 +518,11 @@ class _Compiler:
         return Sql(f"CAST(%s AS {_CASTS[kind]})", compiled) if kind in _CASTS else compiled
 
     def _bound(self, kind, number):
-        return self._cast(kind, Sql("%s", number))
+        return self._cast(kind, Sql("%s", self._plain(number)))
+
+    @staticmethod
+    def _plain(value):
+        return value.isoformat() if hasattr(value, "isoformat") else value
 
     def _constant(self, node):
         """The value of a node that depends on no record."""
@@ -421,7 +546,7 @@ class _Compiler:
         if not isinstance(part, ir.Count):
             return self.value(part)
         certain, possible = self._pair(part)
-        everyone = self._number(self._joined(part.collection), "n")
+        everyone = self._number(self._joined(part), "n")
         return Sql("jsonb_build_object('certain', %s, 'possible', %s, 'of', %s)", certain, possible, everyone)
 
     def source(self):
@@ -431,6 +556,21 @@ class _Compiler:
             f"FROM {POPULATION} JOIN {self.row.table} r ON r.id = {POPULATION}.id {self.row.joins()} %s",
             Sql.join(" ", joins),
         )
+
+
+def _filled(code, operands):
+    """A definition of functions.py with its operands in place."""
+    order = [int(number) for number in re.findall(r"\{(\d)\}", code)]
+    return Sql(re.sub(r"\{\d\}", "%s", code.replace("%", "%%%%")), *(operands[number] for number in order))
+
+
+def _aggregate(node, column):
+    """One total of a group. Decimal numbers are added exactly: the order of the rows must not matter."""
+    if node.kind in ("min", "max"):
+        collate = ' COLLATE "C"' if node.operand.type is Type.STRING else ""
+        return f"{node.kind}({column}{collate})"
+    kind = "numeric" if node.operand.type is Type.DOUBLE else "bigint"
+    return f"sum(CAST({column} AS {kind}))"
 
 
 def _is_age(node):

@@ -30,10 +30,33 @@ YEARS = st.sampled_from(["0", "4", "5", "20", "59", "60", "variables.whole", "-1
 AMOUNT = st.sampled_from(["0", "100", "99.99", "variables.decimal", "1.0e15", "-5.0", "3"])
 
 
+AMOUNT_OF_DECIMALS = st.sampled_from(["0.0", "100.0", "variables.decimal"])
+DAY = st.sampled_from(["date('2000-02-29')", "today()", "date('1960-01-01')"])
+DATE_PARTS = [
+    "{0}.birthdate.getFullYear()",
+    "{0}.birthdate.getMonth()",
+    "{0}.birthdate.getDate()",
+    "{0}.birthdate.getDayOfMonth()",
+    "{0}.birthdate.getDayOfWeek()",
+    "{0}.birthdate.getDayOfYear()",
+    "timestamp({0}.birthdate).getHours()",
+    "years_between({0}.birthdate, today())",
+    "months_between({0}.birthdate, date('2020-02-29'))",
+    "days_between(date('2020-02-29'), {0}.birthdate)",
+]
+
+
 def over(record, extra=()):
     """Conditions on one record, as text."""
     decimal = st.sampled_from([f"{record}.income", f"{record}.vulnerability_score", *extra])
-    decimal = decimal | st.builds("({} {} {})".format, decimal, st.sampled_from("+-*"), decimal)
+    decimal = decimal | st.builds("({} {} {})".format, decimal, st.sampled_from("+-*/"), decimal)
+    decimal = (
+        decimal
+        | st.builds("round({}, {})".format, decimal, st.sampled_from("012"))
+        | st.builds("get({}.income, {})".format, st.just(record), AMOUNT_OF_DECIMALS)
+        | st.builds("({} > 50.0 ? {} : -{})".format, decimal, decimal, decimal)
+        | st.sampled_from([f"{record}.income * 1.0e15 * 1.0e15 * {record}.income * 1.0e15 * 1.0e15 * 1.0e15"])
+    )
     leaves = [
         st.builds("{} {} {}".format, decimal, COMPARISON, AMOUNT | decimal),
         st.builds("{} {} {}".format, AMOUNT, COMPARISON, decimal),
@@ -44,7 +67,19 @@ def over(record, extra=()):
     ]
     if record == "group":
         leaves.append(
-            st.sampled_from([r"group.kind == 'test\'kind'", "group.kind < 'z'", "size(group.kind) == 9"])
+            st.sampled_from(
+                [
+                    r"group.kind == 'test\'kind'",
+                    "group.kind < 'z'",
+                    "size(group.kind) == 9",
+                    "group.kind.startsWith('te')",
+                    "!group.kind.endsWith('kind')",
+                    'group.kind.contains("\'") == true',
+                    "group.kind + 'x' == 'test\\'kindx'",
+                    "group.kind in [group.kind, 'a' + 'b']",
+                    "(group.kind == 'a' ? 1 : 2) == 2",
+                ]
+            )
         )
     else:
         age = st.sampled_from([f"{record}.age", f"({record}.age * 2)", f"-{record}.age"])
@@ -54,6 +89,21 @@ def over(record, extra=()):
             st.builds("{} in [{}, {}]".format, age, YEARS, YEARS),
             st.sampled_from([f"{record}.gender == variables.word", f"{record}.gender in ['male', 'x']"]),
             st.sampled_from([f"has({record}.birthdate)", f"{record}.gender >= 'm'", f"{record}.age == null"]),
+            st.builds("({} / ({} - 5) + 7 % ({} - 4)) {} {}".format, age, age, age, COMPARISON, YEARS),
+            st.builds("{} {} {}".format, st.just(f"{record}.birthdate"), COMPARISON, DAY),
+            st.builds(
+                "{} {} {}".format,
+                st.sampled_from(DATE_PARTS).map(lambda p: p.format(record)),
+                COMPARISON,
+                YEARS,
+            ),
+            st.builds("({} > 5) == ({} < 50)".format, age, age),
+            st.builds("[{}, 3].exists(x, x {} {})".format, age, COMPARISON, YEARS),
+            st.builds("[1, {}].filter(x, x > 1).size() == 1".format, age),
+            st.builds("[{}, 4].all(x, x > 3 || x < 1)".format, age),
+            st.builds("int({}.income) {} {}".format, st.just(record), COMPARISON, YEARS),
+            st.builds("double({}) / {}.income {} {}".format, age, st.just(record), COMPARISON, AMOUNT),
+            st.builds("string({}) == '5'".format, age),
         ]
     return st.one_of(leaves)
 
@@ -71,7 +121,12 @@ def joined(leaf):
 
 ITEM = joined(over("m", extra=["group.income"]) | st.just("m.is_head"))
 ITEMS = st.builds("group.members.filter(m, {})".format, ITEM) | st.just("group.members")
-COUNT = st.builds("{}.size()".format, ITEMS)
+COUNT = st.builds("{}.size()".format, ITEMS) | st.builds("{}.count(m, {})".format, ITEMS, ITEM)
+OF_MEMBERS = st.sampled_from(
+    ["m.income", "get(m.income, 0.0)", "m.income * 2.0", "double(m.age)", "m.income + group.income"]
+)
+TOTAL = st.builds("{}.{}(m, {})".format, ITEMS, st.sampled_from(["sum", "min", "max", "avg"]), OF_MEMBERS)
+WHOLE = st.builds("{}.{}(m, {})".format, ITEMS, st.sampled_from(["sum", "min", "max"]), st.just("m.age"))
 GROUP = joined(
     over("group")
     | st.builds(
@@ -81,6 +136,13 @@ GROUP = joined(
     | st.builds("{} {} {}".format, COUNT, COMPARISON, COUNT)
     | st.builds("{} * 2 - {} {} 1".format, COUNT, COUNT, COMPARISON)
     | st.builds("{} in [0, 1, 2.0]".format, COUNT)
+    | st.builds("{} {} {}".format, TOTAL, COMPARISON, AMOUNT | TOTAL)
+    | st.builds("{} {} {}".format, WHOLE, COMPARISON, YEARS)
+    | st.builds("{}.avg(m, m.age) {} 20.5".format, ITEMS, COMPARISON)
+    | st.builds("{}.{}(m, m.birthdate) < {}".format, ITEMS, st.sampled_from(["min", "max"]), DAY)
+    | st.builds("{}.{}(m, m.gender) == 'female'".format, ITEMS, st.sampled_from(["min", "max"]))
+    | st.builds("double({}) / double({}) {} 0.5".format, COUNT, COUNT, COMPARISON)
+    | st.builds("{}.exists_one(m, {})".format, ITEMS, ITEM)
     | st.builds("{}.{}(m, {})".format, ITEMS, st.sampled_from(["exists", "all"]), ITEM)
 )
 INDIVIDUAL = joined(over("individual"))

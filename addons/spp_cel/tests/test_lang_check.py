@@ -41,11 +41,11 @@ class TestLangCheck(BaseCase):
         self.refuse("individual.age && true", "individual", 12, "A condition is expected")
         self.refuse("!individual.gender", "individual", 13, "A condition is expected")
         self.refuse("individual.age in [1, 'a']", "individual", 23, "cannot be compared")
-        self.refuse("individual.gender + 'a' == 'b'", "individual", 12, "A number is expected")
+        self.refuse("individual.gender + 1 == 'b'", "individual", 1, "cannot be used with a text and")
         self.refuse("individual.income + 1 > 2.0", "individual", 1, "write 12.0")
         self.refuse("size(individual.age) > 1", "individual", 17, "counts a list or a text")
         self.refuse("individual > 3", "individual", 1, "which field")
-        self.refuse("true < false", "individual", 1, "join them")
+        self.refuse("true < false", "individual", 1, "have no order")
         self.refuse("true && (false || 3)", "individual", 19, "A condition is expected")
         self.refuse("variables > 3", "individual", 1, "which variable")
 
@@ -58,37 +58,59 @@ class TestLangCheck(BaseCase):
         self.refuse("group.members.filter('m', true).size() > 1", "group", 22, "A name for each item")
         self.refuse("group.members.filter(group, true).size() > 1", "group", 22, "already has a meaning")
         self.refuse("group.income.filter(m, true).size() > 1", "group", 14, "needs a list before it")
-        self.refuse(
-            "group.members.exists(m, group.members.exists(n, n.age > m.age))",
-            "group",
-            39,
-            "list inside a list",
-        )
         self.refuse("group.members.exists(m, true) && m.age > 3", "group", 34, "“m” is not known")
         self.refuse("has(group)", "group", 5, "asks about a field")
         self.refuse("group.has(group.income)", "group", 7, "written differently")
 
-    def test_what_is_not_supported_yet_is_said(self):
-        self.refuse("group.members.map(m, m.age).size() > 1", "group", 15, "“map” is not supported yet")
-        self.refuse("individual.age / 2 > 1", "individual", 1, "“/” is not supported yet")
-        self.refuse("individual.age > 1 ? true : false", "individual", 1, "“? :” is not supported yet")
-        self.refuse("individual.birthdate > 3", "individual", 12, "only be used inside has")
-        self.refuse("[1, 2][0] > 3", "individual", 1, "not supported")
+    def test_what_is_not_supported_is_said(self):
+        self.refuse("group.members.map(m, m.age).size() > 1", "group", 15, "cannot be used over records")
+        self.refuse("individual.age / 2.0 > 1.0", "individual", 1, "write 12.0")
+        self.refuse("individual.age > 1 ? 1 : 'a'", "individual", 1, "of one kind")
+        self.refuse("individual.birthdate > 3", "individual", 1, "a date cannot be compared".capitalize())
+        self.refuse("[1, 2][2] > 3", "individual", 8, "has no item 2")
         self.refuse("{'a': 1}.a > 3", "individual", 1, "not supported")
-        self.refuse("individual.gender in []", "individual", 22, "empty")
         self.refuse("individual.gender in individual.gender", "individual", 33, "A list such as")
-        self.refuse("individual.gender in [individual.gender]", "individual", 34, "fixed values")
         self.refuse("null == null", "individual", 1, "“null” can only")
         self.refuse("individual.income > null", "individual", 1, "“null” can only")
-        self.refuse("variables.pilot == (individual.age > 3)", "individual", 1, "join them")
+        self.refuse("round(individual.income, 11) > 1.0", "individual", 1, "from 0 to 10")
+        self.refuse("individual.gender.matches('(')", "individual", 19, "pattern cannot be read")
+        self.refuse("today() > date('2026-02-30')", "individual", 16, "is not a date")
+        self.refuse("duration('1 day') > duration('1h')", "individual", 10, "length of time")
+        self.refuse("individual.gender * 2 == 'aa'", "individual", 1, "cannot be used with a text")
 
-    def test_arithmetic_is_refused_where_it_could_overflow(self):
-        self.refuse("individual.age > 9223372036854775807 + 1", "individual", 18, "too large")
+    def test_numbers_too_large_to_compare_exactly(self):
         self.refuse("individual.income > 9007199254740993", "individual", 1, "too large to compare")
-        factors = " * ".join(["individual.income"] * 21)
-        self.refuse(f"{factors} > 1.0", "individual", 1, "too large or too small")
         compile_rule("individual.income * 12.0 - 5.0 * individual.income > 1.0", SCHEMA, "individual")
-        compile_rule("individual.age * 1000 + 5 > -individual.age", SCHEMA, "individual")
+
+    def test_computed_variables_stand_for_their_text(self):
+        computed = {
+            ("group", "children"): "group.members.filter(m, m.is_child).size()",
+            ("individual", "is_child"): "individual.age < 18",
+            ("group", "a"): "group.b + 1",
+            ("group", "b"): "group.a + 1",
+            ("group", "wrong"): "group.incme",
+        }
+        rule = compile_rule("group.children >= 2", SCHEMA, "group", VARIABLES, computed)
+        written = compile_rule("group.members.filter(m, m.age < 18).size() >= 2", SCHEMA, "group")
+        self.assertEqual(rule.node, written.node)
+        for text, words, suggestion in (
+            ("group.a > 1", "These variables need each other: a → b → a", ""),
+            ("group.wrong > 1.0", "In the variable “wrong”: “group” has no field “incme”", "income"),
+            ("group.childen > 1", "no field “childen”", "children"),
+            ("group.members.exists(m, m.is_chid)", "no field “is_chid”", "is_child"),
+        ):
+            with self.assertRaises(RuleError) as caught:
+                compile_rule(text, SCHEMA, "group", VARIABLES, computed)
+            self.assertIn(words, caught.exception.message)
+            self.assertEqual(caught.exception.suggestion, suggestion)
+
+    def test_computed_variables_that_grow_without_end_are_refused(self):
+        computed = {
+            ("group", f"v{number}"): f"group.v{number + 1} + group.v{number + 1}" for number in range(40)
+        }
+        computed["group", "v40"] = "group.income"
+        with self.assertRaisesRegex(RuleError, "too many|too large"):
+            compile_rule("group.v0 > 1.0", SCHEMA, "group", VARIABLES, computed)
 
     def test_the_three_examples_of_the_design_that_need_no_computed_variable(self):
         compile_rule("group.members.filter(m, m.age < 5).size() >= 1", SCHEMA, "group")

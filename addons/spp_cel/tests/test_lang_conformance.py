@@ -16,7 +16,18 @@ from ..lang import RuleError, compile_rule
 from .lang_registry import AS_OF, SCHEMA
 
 SUITES = pathlib.Path(os.environ.get("SPP_TESTDATA", ".")) / "cel-spec"
-NAMES = ("basic", "comparisons", "logic", "integer_math", "fp_math", "string", "parse")
+NAMES = (
+    "basic", "comparisons", "logic", "integer_math", "fp_math", "string", "lists", "macros", "fields",
+    "conversions", "timestamps", "parse",
+)  # fmt: skip
+#: What answers otherwise than the suites, and why.
+OTHERWISE = {
+    "a number that is not finite is missing here: nothing that is paid or compared may be infinite": {
+        "not_eq_double_nan",
+        "not_ne_double_nan",
+        "ne_double_nan",
+    },
+}
 
 _TOKEN = re.compile(
     r"""\s+|\#[^\n]*|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<word>[^\s{}:\[\],"'#]+)|(?P<sign>[{}:\[\],])"""
@@ -101,7 +112,20 @@ def expected_condition(expression, value):
         return f"({expression}) == {float(literal)!r}"
     if kind == "string_value":
         return f"({expression}) == {json.dumps(literal, ensure_ascii=False)}"
+    if kind == "list_value":
+        items = [_literal(dict(item)) for _values, item in literal]
+        return f"({expression}) == [{', '.join(items)}]" if None not in items else None
     return None
+
+
+def _literal(value):
+    """A scalar of an expected list, as CEL writes it."""
+    ((kind, literal),) = value.items()
+    if kind == "string_value":
+        return json.dumps(literal, ensure_ascii=False)
+    if kind == "double_value":
+        return repr(float(literal))
+    return literal if kind in ("int64_value", "bool_value") else None
 
 
 @unittest.skipUnless(SUITES.is_dir(), "the conformance suites of CEL are not on this machine")
@@ -128,8 +152,11 @@ class TestLangConformance(BaseCase):
                 answer = rule.evaluate({}, AS_OF).outcome
                 if answer != outcome:
                     wrong.append((suite, name, text, answer))
-        self.assertEqual(wrong, [])
-        self.assertGreaterEqual(ran, 100, f"{ran} ran, {refused} are outside the language")
+        explained = {name for names in OTHERWISE.values() for name in names}
+        self.assertEqual([entry for entry in wrong if entry[1] not in explained], [])
+        self.assertEqual({name for _suite, name, *_ in wrong}, explained)
+        self.assertLessEqual(len(wrong), ran // 100, "at most 1 % may answer otherwise")
+        self.assertGreaterEqual(ran, 360, f"{ran} ran, {refused} are outside the language")
 
     def _tests(self, suite):
         for field, section in read_textproto((SUITES / f"{suite}.textproto").read_text()):
