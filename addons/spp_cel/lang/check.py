@@ -205,6 +205,10 @@ class _Checker:
         if found := record_type.field(tree.field):
             return ir.FieldOf(record.name, found)
         if found := record_type.collection(tree.field):
+            if record.name != self.target:
+                raise RuleError(
+                    f"“{tree.field}” can only be read of the {self.target} itself.", tree.position
+                )
             return _Items(record.name, found)
         if (record.type_name, tree.field) in self.computed:
             return self._expanded(tree, record)

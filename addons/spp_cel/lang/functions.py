@@ -56,12 +56,17 @@ def decimal(number):
 
 def exact(number):
     """A decimal number as PostgreSQL casts it to numeric: 15 significant digits."""
-    return Decimal(f"{number:.15g}")
+    return Decimal(number) if isinstance(number, int) else Decimal(f"{number:.15g}")
+
+
+def amount(number, digits):
+    """A number as a Decimal with so many places, halves away from zero: the one place where amounts are rounded."""
+    found = exact(number).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
+    return found or abs(found)  # PostgreSQL's numeric has no negative zero
 
 
 def rounded(number, digits):
-    """To so many decimal places, halves away from zero: the one place where amounts are rounded."""
-    return float(exact(number).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE))
+    return float(amount(number, digits))
 
 
 def _divide(a, b):

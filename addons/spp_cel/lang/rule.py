@@ -3,7 +3,7 @@
 import datetime
 from dataclasses import dataclass, field
 
-from . import explain, interpret, ir, sql
+from . import explain, functions, interpret, ir, sql
 from .schema import Constant, Schema, Type
 
 _SAMPLES = {Type.INT: 1, Type.DOUBLE: 1.0, Type.STRING: "x", Type.BOOL: True}
@@ -55,6 +55,22 @@ class Rule:
         except sql.NotCompiled as reason:
             return str(reason)
         return ""
+
+    def values_sql(self, population_sql, population_params, as_of, variables=None, digits=2):
+        """(sql, params) that selects id and value (numeric, rounded; NULL where missing), for a number.
+
+        Decimal numbers are rounded half away from zero, as `value` does.
+        """
+        population = sql.Sql.raw(population_sql, population_params)
+        constants = self._constants(variables)
+        built = sql.values(self.node, self.schema, self.target, population, as_of, constants, digits)
+        return built.text, built.params
+
+    def value(self, record, as_of, variables=None, digits=2):
+        """The value for one record as a Decimal, rounded; None where it is missing."""
+        source = interpret.Records(self.target, record, as_of, self._constants(variables))
+        found = interpret.value(self.node, source)
+        return None if found is None else functions.amount(found, digits)
 
     def ids_sql(self, outcome, population_sql, population_params, as_of, variables=None):
         """(sql, params) that selects the ids with the outcome eligible or not_eligible.

@@ -80,6 +80,13 @@ def outcomes(node, schema, target, population, as_of, constants):
     )
 
 
+def values(node, schema, target, population, as_of, constants, digits):
+    """SELECT (id, value) for every id of `population`; the value of a number, rounded."""
+    compiler = _Compiler(schema, target, as_of, constants, exists=False)
+    value = Sql("round(CAST(%s AS numeric), %s)", compiler.value(node), digits)
+    return Sql(f"WITH {POPULATION} AS (%s) SELECT r.id, %s AS value %s", population, value, compiler.source())
+
+
 def matching(node, schema, target, population, as_of, constants):
     """SELECT the ids of `population` for which `node` is true."""
     compiler = _Compiler(schema, target, as_of, constants, exists=True)
@@ -388,8 +395,6 @@ class _Compiler:
         if self.inside:
             raise NotCompiled("A list is used inside another one.")
         collection = node.collection
-        if node.record != self.target:
-            raise NotCompiled("A list of the items of another list is used.")
         if collection.name not in self.members:
             owner = _Row(self.record_type.table, "owner")
             self.members[collection.name] = _Members(collection, self._item_row(collection), owner)

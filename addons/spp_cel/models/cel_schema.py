@@ -52,6 +52,26 @@ class CelSchema(models.AbstractModel):
             ),
         ]
 
+    def _individual_collections(self):
+        events = Collection(
+            name="events",
+            item_type="event",
+            table="spp_event",
+            owner="partner_id",
+            item="id",
+            live_sql=lambda alias, as_of: (f"{alias}.date <= %s", [as_of]),
+            live=lambda row, as_of: row["date"] <= as_of,
+            label="events",
+        )
+        return [events]
+
+    def _event_fields(self):
+        return [
+            Field("kind", Type.STRING, "{r}.kind", "Kind of event", nullable=False),
+            Field("date", Type.DATE, "{r}.date", "Date", nullable=False),
+            Field("value", Type.STRING, "{r}.value", "Value"),
+        ]
+
     def _group_collections(self):
         members = Collection(
             name="members",
@@ -76,11 +96,17 @@ class CelSchema(models.AbstractModel):
         return [members]
 
     def _schema(self):
-        individual = RecordType("individual", "res_partner", tuple(self._individual_fields()))
+        individual = RecordType(
+            "individual",
+            "res_partner",
+            tuple(self._individual_fields()),
+            tuple(self._individual_collections()),
+        )
+        event = RecordType("event", "spp_event", tuple(self._event_fields()), title="{r}.kind")
         group = RecordType(
             "group", "res_partner", tuple(self._group_fields()), tuple(self._group_collections())
         )
-        return Schema({"individual": individual, "group": group})
+        return Schema({"individual": individual, "group": group, "event": event})
 
     @api.model
     @tools.ormcache("text", "target", "types")

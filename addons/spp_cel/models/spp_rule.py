@@ -41,6 +41,11 @@ class SppRule(models.Model):
         help="The condition in CEL. Changing a published rule starts a new draft version.",
     )
     problem = fields.Text(compute="_compute_problem", help="What is wrong with the expression, and where.")
+    not_compiled = fields.Char(
+        compute="_compute_problem",
+        help="Why the database cannot answer this rule for everybody at once. It is then answered one by one, "
+        "which takes longer.",
+    )
     check_as_of = fields.Date(
         string="As of",
         default=fields.Date.context_today,
@@ -90,10 +95,11 @@ class SppRule(models.Model):
     def _compute_problem(self):
         types = self.env["spp.cel.variable"]._types()
         for rule in self:
-            rule.problem = False
+            rule.problem = rule.not_compiled = False
             try:
                 if rule.expression:
-                    self.env["spp.cel.schema"]._compile(rule.expression, rule.target, types)
+                    compiled = self.env["spp.cel.schema"]._compile(rule.expression, rule.target, types)
+                    rule.not_compiled = compiled.not_compiled
             except RuleError as error:
                 rule.problem = f"{error}\n\n{error.pointer(rule.expression)}"
 

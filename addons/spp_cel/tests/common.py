@@ -39,6 +39,17 @@ def make_registry(env):
             for number in range(33)
         ]
     )
+    env["spp.event"].create(
+        [
+            {
+                "partner_id": person.id,
+                "kind": ["visit", "school"][number % 2],
+                "date": date(2024, 2, 29 - number % 3 * 10) if number % 5 else date(2026, 1, 1),
+                "value": [False, "1", "2"][number % 3],
+            }
+            for number, person in enumerate(individuals[:20] | individuals[:9])
+        ]
+    )
     groups = partner.create(
         [
             {

@@ -145,7 +145,20 @@ GROUP = joined(
     | st.builds("{}.exists_one(m, {})".format, ITEMS, ITEM)
     | st.builds("{}.{}(m, {})".format, ITEMS, st.sampled_from(["exists", "all"]), ITEM)
 )
-INDIVIDUAL = joined(over("individual"))
+EVENTS = "individual.events"
+INDIVIDUAL = joined(
+    over("individual")
+    | st.builds("{}.size() {} 1".format, st.just(EVENTS), COMPARISON)
+    | st.sampled_from(
+        [
+            EVENTS + ".exists(e, e.kind == 'visit' && e.date >= date('2024-01-01'))",
+            EVENTS + ".count(e, e.value == '1') == 1",
+            EVENTS + ".max(e, e.date) < today()",
+            EVENTS + ".all(e, days_between(e.date, today()) < 100)",
+            "'visit' in ['visit', individual.gender]",
+        ]
+    )
+)
 
 EXAMPLES = settings(
     max_examples=int(os.environ.get("SPP_RULE_EXAMPLES", 100)),
