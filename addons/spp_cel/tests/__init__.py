@@ -7,3 +7,4 @@ from . import test_statement
 from . import test_rule
 from . import test_access
 from . import test_one_by_one
+from . import test_oracle
