@@ -11,6 +11,7 @@
     "data": [
         "security/ir.model.access.csv",
         "data/spp_cel_variable.xml",
+        "wizard/spp_rule_publish_views.xml",
         "wizard/spp_rule_trial_views.xml",
         "views/spp_rule_version_views.xml",
         "views/spp_rule_views.xml",

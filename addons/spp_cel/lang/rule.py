@@ -3,7 +3,7 @@
 import datetime
 from dataclasses import dataclass, field
 
-from . import explain, functions, interpret, ir, sql
+from . import boundary, explain, functions, interpret, ir, sql
 from .schema import Constant, Schema, Type
 
 _SAMPLES = {Type.INT: 1, Type.DOUBLE: 1.0, Type.STRING: "x", Type.BOOL: True}
@@ -79,6 +79,12 @@ class Rule:
         """
         node = {"eligible": self.node, "not_eligible": ir.negate(self.node)}[outcome]
         return self._sql(sql.matching, node, population_sql, population_params, as_of, variables)
+
+    def boundary_sql(self, population_sql, population_params, as_of, variables=None):
+        """(sql, params) that selects the ids of a few boundary cases (see boundary.py), each once."""
+        population = sql.Sql.raw(population_sql, population_params)
+        built = boundary.cases(self, population, as_of, self._constants(variables))
+        return built.text, built.params
 
     def _sql(self, build, node, population_sql, population_params, as_of, variables):
         population = sql.Sql.raw(population_sql, population_params)

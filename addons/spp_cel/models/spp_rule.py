@@ -155,12 +155,28 @@ class SppRule(models.Model):
         )
         return True
 
-    def action_publish(self):
-        """Publish the draft version."""
+    def action_publish(self, reason=""):
+        """Publish the draft version; see `spp.rule.version.action_publish` for the reason."""
         self.ensure_one()
+        return self._draft().action_publish(reason)
+
+    def action_open_publish(self):
+        """Open the dialog that shows whom the draft reaches, asks for a reason if need be, and publishes."""
+        self.ensure_one()
+        dialog = self.env["spp.rule.publish"].create({"version_id": self._draft().id})
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Publish"),
+            "res_model": dialog._name,
+            "res_id": dialog.id,
+            "view_mode": "form",
+            "target": "new",
+        }
+
+    def _draft(self):
         if not self.draft_version_id:
             raise UserError(_("There is no draft to publish: change the expression first."))
-        return self.draft_version_id.action_publish()
+        return self.draft_version_id
 
     def action_retire(self):
         """Retire the published version; programs that run keep the version of their cycles."""

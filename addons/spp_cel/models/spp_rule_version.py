@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from contextlib import contextmanager
 
 from psycopg2.errors import QueryCanceled
 
@@ -14,9 +15,19 @@ from ..lang import Constant, RuleError, Type
 _SAMPLE = 200
 _TIMEOUT_SECONDS = 600
 _PAGE = 1000  # people whose records are in memory at once where a rule has no SQL
+_SHARE_PERCENT = 80
 
 # Only publishing and retiring change these, whoever asks: an object cannot come in over RPC.
-_PROTECTED = {"rule_id", "number", "state", "published_at", "published_by_id", "variables_snapshot"}
+_PROTECTED = {
+    "rule_id",
+    "number",
+    "state",
+    "published_at",
+    "published_by_id",
+    "published_reach",
+    "published_reason",
+    "variables_snapshot",
+}
 _OWN_METHOD = object()
 
 
@@ -39,6 +50,18 @@ class SppRuleVersion(models.Model):
     )
     published_at = fields.Datetime(readonly=True, copy=False)
     published_by_id = fields.Many2one(comodel_name="res.users", readonly=True, copy=False)
+    published_reach = fields.Text(
+        string="Reach at publishing",
+        readonly=True,
+        copy=False,
+        help="How many of the registry were eligible, not eligible and undetermined on that day.",
+    )
+    published_reason = fields.Text(
+        string="Reason",
+        readonly=True,
+        copy=False,
+        help="Why it was published although it reaches nobody, everybody or an unusually large part.",
+    )
     variables_snapshot = fields.Json(
         readonly=True, copy=False, help="Type and value of each variable at the time of publishing."
     )
@@ -88,6 +111,8 @@ class SppRuleVersion(models.Model):
                     "state": "draft",
                     "published_at": False,
                     "published_by_id": False,
+                    "published_reach": False,
+                    "published_reason": False,
                     "variables_snapshot": False,
                 }
             )
@@ -107,11 +132,14 @@ class SppRuleVersion(models.Model):
         if self.filtered(lambda version: version.state != "draft"):
             raise UserError(_("A version that was published is kept. Retire or archive the rule instead."))
 
-    def action_publish(self):
-        """Publish a draft: compile it, compare both evaluations on a sample, freeze it.
+    def action_publish(self, reason=""):
+        """Publish a draft: compile it, compare both evaluations, count whom it reaches, freeze it.
 
         The version published before is retired. Values of variables are kept with the version, so
         that a later change of a variable does not change what this version means.
+
+        :param str reason: why it is right although `_reach` finds its reach remarkable; without one
+            such a rule is refused with a UserError that says what is remarkable
         """
         self.ensure_one()
         self.check_access_rights("write")
@@ -120,7 +148,12 @@ class SppRuleVersion(models.Model):
         if self.state != "draft":
             raise UserError(_("Only a draft can be published."))
         rule, constants = self._ready()
-        self._compare_on_sample(fields.Date.context_today(self))
+        today = fields.Date.context_today(self)
+        self._compare_on_sample(today)
+        reach = self._reach(today)
+        reason = reason.strip() if isinstance(reason, str) else ""
+        if reach["remarkable"] and not reason:
+            raise UserError(_("%s Publishing it needs a written reason.", reach["text"]))
         former = self.rule_id.published_version_id
         former._set_protected({"state": "retired"})
         self._set_protected(
@@ -128,6 +161,8 @@ class SppRuleVersion(models.Model):
                 "state": "published",
                 "published_at": fields.Datetime.now(),
                 "published_by_id": self.env.uid,
+                "published_reach": reach["text"],
+                "published_reason": reason or False,
                 "variables_snapshot": {
                     name: {"type": constants[name].type.value, "value": constants[name].value}
                     for name in rule.variables
@@ -138,7 +173,13 @@ class SppRuleVersion(models.Model):
             "Rule published",
             self,
             old={"version": former.number or None, "expression": former.expression or None},
-            new={"version": self.number, "expression": self.expression, "variables": self.variables_snapshot},
+            new={
+                "version": self.number,
+                "expression": self.expression,
+                "variables": self.variables_snapshot,
+                "reach": reach["text"],
+                "reason": reason or None,
+            },
         )
         return True
 
@@ -188,10 +229,18 @@ class SppRuleVersion(models.Model):
     @api.model
     def _run_settings(self, cr):
         """Settings for the rest of the transaction in which a rule is evaluated for many."""
-        parameter = self.env["ir.config_parameter"].sudo()  # sudo: a limit, not a secret; read by any role
-        seconds = int(parameter.get_param("spp_cel.statement_timeout", _TIMEOUT_SECONDS))
+        seconds = self._setting("statement_timeout", _TIMEOUT_SECONDS)
         cr.execute("SET LOCAL jit = off")
         cr.execute("SET LOCAL statement_timeout = %s", [seconds * 1000])
+
+    @api.model
+    def _setting(self, name, default):
+        """The system parameter spp_cel.`name`, a whole number."""
+        parameter = self.env["ir.config_parameter"].sudo()  # sudo: a limit, not a secret; read by any role
+        value = parameter.get_param(f"spp_cel.{name}", str(default))
+        if not value.isdecimal():
+            raise UserError(_("The system parameter spp_cel.%s must be a whole number.", name))
+        return int(value)
 
     def _outcome_query(self, population, as_of):
         """SQL that selects (id, outcome, facts) for every id of `population`, in one statement.
@@ -263,15 +312,49 @@ class SppRuleVersion(models.Model):
             text, params = rule.ids_sql(outcome, population.code, population.params, as_of, constants)
             queries[outcome] = SQL(text, *params)
         counts = {}
-        try:
-            with self.env.cr.savepoint():
-                for name, query in queries.items():
-                    self.env.cr.execute(SQL("SELECT count(*) FROM (%s) AS counted", query))
-                    counts[name] = self.env.cr.fetchone()[0]
-        except QueryCanceled:
-            raise UserError(_("Checking took too long and was stopped. Simplify the rule.")) from None
+        with self._within_time():
+            for name, query in queries.items():
+                self.env.cr.execute(SQL("SELECT count(*) FROM (%s) AS counted", query))
+                counts[name] = self.env.cr.fetchone()[0]
         counts["undetermined"] = counts.pop("total") - counts["eligible"] - counts["not_eligible"]
         return counts
+
+    @contextmanager
+    def _within_time(self):
+        """Statements over everybody; one that passes the time limit ends in a sentence."""
+        try:
+            with self.env.cr.savepoint():
+                yield
+        except QueryCanceled:
+            raise UserError(_("Checking took too long and was stopped. Simplify the rule.")) from None
+
+    def _whole_population(self):
+        """SQL with the ids of all active registrants that the rule is about, whoever asks."""
+        # sudo: safeguards look at the whole registry; only numbers and the name of a faulty record get out
+        schema = self.env["spp.cel.schema"].sudo().with_context(active_test=True)
+        return schema._population(self.target)
+
+    def _reach(self, as_of):
+        """Whom the rule reaches: the counts, a sentence, and whether publishing needs a reason."""
+        counts = self._counts(self._whole_population(), as_of)
+        total, eligible = sum(counts.values()), counts["eligible"]
+        share = self._setting("reason_share", _SHARE_PERCENT)
+        remarkable = bool(total) and (not eligible or eligible * 100 > total * share)
+        if not total:
+            text = _("There is nobody in the registry that this rule is about.")
+        elif not eligible:
+            text = _("Nobody is eligible under this rule, of %s in the registry.", total)
+        elif eligible == total:
+            text = _("Everybody is eligible under this rule: all %s in the registry.", total)
+        else:
+            text = _(
+                "%(eligible)s of %(total)s in the registry are eligible under this rule.",
+                eligible=eligible,
+                total=total,
+            )
+        if counts["undetermined"]:
+            text += " " + _("For %s of them data are missing.", counts["undetermined"])
+        return {**counts, "text": text, "remarkable": remarkable}
 
     def _outcome_of(self, partner, as_of):
         """The answer for one registrant: outcome, facts, what is missing, and sentences."""
@@ -302,22 +385,22 @@ class SppRuleVersion(models.Model):
         return " ".join([labels[outcome], *(rule.explain(facts) if facts else [])])
 
     def _compare_on_sample(self, as_of):
-        """Refuse to go on if the SQL and the interpreter differ on any of a few hundred registrants."""
-        schema = self.env["spp.cel.schema"]
-        # sudo: a safeguard over the whole registry; only the name of a faulty record gets out
-        population = schema.sudo()._population(self.target)
-        self.env.cr.execute(
-            SQL("SELECT id FROM (%s) AS all_ids ORDER BY random() LIMIT %s", population, _SAMPLE)
-        )
-        partners = self.env["res.partner"].sudo().browse([row[0] for row in self.env.cr.fetchall()])
+        """Refuse to go on if the SQL and the interpreter differ on a random sample or a boundary case."""
+        population = self._whole_population()
         rule, constants = self._ready()
         if rule.not_compiled:
             return  # there is only one way of evaluating it
-        ids = SQL("SELECT unnest(CAST(%s AS integer[])) AS id", partners.ids)
+        self.env.flush_all()
         self._run_settings(self.env.cr)
-        self.env.cr.execute(self._outcome_query(ids, as_of))
-        compiled = {row[0]: (row[1], row[2]) for row in self.env.cr.fetchall()}
-        for partner_id, record in schema.sudo()._records(self.target, partners).items():
+        with self._within_time():
+            text, params = rule.boundary_sql(population.code, population.params, as_of, constants)
+            sample = SQL("(SELECT id FROM (%s) AS everybody ORDER BY random() LIMIT %s)", population, _SAMPLE)
+            self.env.cr.execute(SQL("%s UNION %s", SQL(text, *params), sample))
+            partners = self.env["res.partner"].sudo().browse([row[0] for row in self.env.cr.fetchall()])
+            ids = SQL("SELECT unnest(CAST(%s AS integer[])) AS id", partners.ids)
+            self.env.cr.execute(self._outcome_query(ids, as_of))
+            compiled = {row[0]: (row[1], row[2]) for row in self.env.cr.fetchall()}
+        for partner_id, record in self.env["spp.cel.schema"].sudo()._records(self.target, partners).items():
             result = rule.evaluate(record, as_of, constants)
             if compiled[partner_id] != (result.outcome, result.facts):
                 raise UserError(

@@ -8,3 +8,4 @@ from . import test_rule
 from . import test_access
 from . import test_one_by_one
 from . import test_oracle
+from . import test_publish

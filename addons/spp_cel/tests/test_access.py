@@ -30,7 +30,8 @@ class TestAccess(CheapPasswords, HttpCase):
             cls.env, "cel_outsider", "base.group_user", password="cel_outsider_password"
         )
         cls.rule = cls.env["spp.rule"].create({"name": "Seen", "target": "group", "expression": "true"})
-        cls.rule.action_publish()
+        cls.rule.action_publish("Seen by everybody")
+        cls.draft = cls.env["spp.rule"].create({"name": "Draft", "target": "group", "expression": "true"})
 
     def call(self, role, model, method, *args, **kwargs):
         login = f"cel_{role}"
@@ -72,6 +73,9 @@ class TestAccess(CheapPasswords, HttpCase):
                 self.refused(role, model, "unlink", some)
             self.refused(role, "spp.rule", "action_retire", [self.rule.id])
             self.refused(role, "spp.rule", "action_check", [self.rule.id])
+            self.refused(role, "spp.rule", "action_publish", [self.draft.id], reason="As decided")
+            self.refused(role, "spp.rule", "action_open_publish", [self.draft.id])
+            self.refused(role, "spp.rule.publish", "create", {"version_id": self.draft.draft_version_id.id})
             self.refused(role, "spp.rule.version", "action_retire", self.rule.published_version_id.ids)
 
     def test_a_program_manager_goes_all_the_way(self):
@@ -82,7 +86,7 @@ class TestAccess(CheapPasswords, HttpCase):
             {"name": "Mine", "target": "group", "expression": "group.members.size() > 0"},
         )
         self.assertIs(call("spp.rule", "action_check", [rule]), True)
-        self.assertIs(call("spp.rule", "action_publish", [rule]), True)
+        self.assertIs(call("spp.rule", "action_publish", [rule], reason="As decided"), True)
         (found,) = call("spp.rule", "read", [rule], ["state", "check_eligible"])
         self.assertEqual(found["state"], "published")
         versions = call("spp.rule.version", "search", [("rule_id", "=", rule)])

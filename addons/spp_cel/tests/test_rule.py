@@ -73,7 +73,7 @@ class TestRule(RuleCase):
         self.assertEqual((second.number, rule.published_version_id, first.expression), (2, first, CHILD))
         rule.expression = "group.members.size() >= 4"
         self.assertEqual((rule.draft_version_id, second.expression), (second, "group.members.size() >= 4"))
-        rule.action_publish()
+        rule.action_publish("Nobody is that large yet")
         self.assertEqual((first.state, rule.published_version_id), ("retired", second))
         rule.action_retire()
         self.assertEqual((rule.state, second.state), ("retired", "retired"))

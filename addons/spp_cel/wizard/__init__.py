@@ -1,1 +1,2 @@
+from . import spp_rule_publish
 from . import spp_rule_trial

@@ -38,7 +38,7 @@ class ProgramsMixin:
     def make_rule(cls, name, target, expression):
         rule = cls.env["spp.rule"].create({"name": name, "target": target})
         version = cls.env["spp.rule.version"].create({"rule_id": rule.id, "expression": expression})
-        version.action_publish()
+        version.action_publish("A rule of the tests")
         return rule
 
     @classmethod
