@@ -9,7 +9,7 @@ from . import ir
 from .functions import DECIMAL_LEAST, DECIMAL_MOST, INT64
 from .schema import DOUBLE_LEAST, DOUBLE_MOST, INT_MOST, Type
 
-_COUNT_MOST = 2**31  # rows of a table have 32-bit keys
+COUNT_MOST = 2**31  # rows of a table have 32-bit keys
 _AGE_MOST = 10_000
 
 
@@ -19,7 +19,7 @@ def int_range(node):
         case ir.Literal():
             return node.value, node.value
         case ir.Count():
-            return 0, _COUNT_MOST
+            return 0, COUNT_MOST
         case ir.FieldOf() if node.field.age_of:
             return 0, _AGE_MOST
         case ir.FieldOf() | ir.Variable():
@@ -37,7 +37,7 @@ def _int_result(node):
     """The range of a function's result before it is held to 64 bits."""
     name, operands = node.function.name, node.operands
     if not all(operand.type is Type.INT for operand in operands):
-        return (0, _COUNT_MOST) if name == "size" or name.startswith("get") else (INT64[0], INT64[-1])
+        return (0, COUNT_MOST) if name == "size" or name.startswith("get") else (INT64[0], INT64[-1])
     if node.function.form == "prefix":
         low, high = int_range(operands[0])
         return -high, -low

@@ -303,6 +303,8 @@ class _Compiler:
     def _at_least(self, count, number):
         if number <= 0:
             return Sql("TRUE")
+        if number > ranges.COUNT_MOST:
+            return Sql("FALSE")
         if number == 1 and self.exists:
             return self._exists(count, self.true)
         return Sql("%s >= %s", *self._pair(count, ["certain"]), self._bound(Type.INT, number))
