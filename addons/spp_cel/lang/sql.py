@@ -22,6 +22,7 @@ from .dates import latest_birthdate
 from .schema import Type
 
 POPULATION = "spp_population"
+MAX_SQL = 50_000
 
 _CASTS = {
     Type.INT: "bigint",
@@ -49,6 +50,8 @@ class Sql:
             texts.append(argument.text if nested else "%s")
             self.params.extend(argument.params if nested else (argument,))
         self.text = code % tuple(texts) if arguments else code
+        if len(self.text) > MAX_SQL:  # a choice is written twice, and one inside of it four times
+            raise NotCompiled("Its statement would be too long.")
 
     @classmethod
     def raw(cls, text, params):
