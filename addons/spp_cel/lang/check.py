@@ -124,7 +124,10 @@ class _Checker:
 
     def value(self, tree):
         """A node with one of the scalar types."""
-        node = self.any(tree)
+        return self._scalar(self.any(tree), tree)
+
+    @staticmethod
+    def _scalar(node, tree):
         if isinstance(node, _Items):
             raise RuleError(
                 f"“{node.collection.name}” is a list; use it with .size(), .exists(…) or .all(…).",
@@ -501,7 +504,8 @@ class _Checker:
         if tree.operator == "+" and all(isinstance(operand, _List) for operand in operands):
             left, right = operands
             return _List(left.items + right.items, left.conditions + right.conditions)
-        return self._applied(tree, [self.value(operand) for operand in tree.operands])
+        # what an operand is was asked once: twice would double with each level of the text
+        return self._applied(tree, list(map(self._scalar, operands, tree.operands)))
 
     def _choice(self, tree):
         condition, then, otherwise = tree.operands

@@ -4,7 +4,7 @@ All are strict: a missing operand makes the result missing, so the definitions b
 result that cannot be a value of its type is missing too (None, NULL): a whole number beyond 64 bits, a
 decimal number that is not finite or beyond DECIMAL_MOST, a division by zero, a date outside the calendar.
 
-In SQL `{0}`, `{1}` stand for the operands. A definition without SQL is answered by the interpreter only,
+In SQL `{0}`, `{1}` stand for the operands; `mod` is written instead of %, which drivers take for a parameter. A definition without SQL is answered by the interpreter only,
 and so is a rule that uses it (`NotCompiled`).
 """
 
@@ -157,7 +157,7 @@ FUNCTIONS = [
     Function("-", (INT, INT), INT, lambda a, b: whole(a - b), "({0} - {1})", "operator"),
     Function("*", (INT, INT), INT, lambda a, b: whole(a * b), "({0} * {1})", "operator"),
     Function("/", (INT, INT), INT, _divide, "({0} / NULLIF({1}, 0))", "operator"),
-    Function("%", (INT, INT), INT, _remainder, "({0} % NULLIF({1}, 0))", "operator"),
+    Function("%", (INT, INT), INT, _remainder, "mod({0}, NULLIF({1}, 0))", "operator"),
     Function("-", (INT,), INT, lambda a: whole(-a), "(- {0})", "prefix"),
     Function("+", (DOUBLE, DOUBLE), DOUBLE, lambda a, b: decimal(a + b), "({0} + {1})", "operator"),
     Function("-", (DOUBLE, DOUBLE), DOUBLE, lambda a, b: decimal(a - b), "({0} - {1})", "operator"),
@@ -233,7 +233,7 @@ FUNCTIONS = [
     _of_duration("getMinutes", 60_000_000),
     _of_duration("getSeconds", 1_000_000),
     Function("getMilliseconds", (DURATION,), INT, lambda d: _sign(d) * (abs(d) // 1000 % 1000),
-             "(({0} / 1000) % 1000)", "method"),
+             "mod({0} / 1000, 1000)", "method"),
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1)

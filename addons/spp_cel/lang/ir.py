@@ -206,13 +206,22 @@ def is_constant(node):
 
 
 def facts(node, target):
-    """What a rule looks at: fields of the target, variables, counts and totals, each once."""
+    """What a rule looks at: fields of the target, variables, counts and totals, each once.
+
+    A count inside of another one is no fact: it has another value for each item of the outer one.
+    """
     found = {}
-    for part in walk(node):
-        if isinstance(part, Count | Total | Variable | Today) or (
-            isinstance(part, FieldOf) and part.record == target
+    waiting = [(node, False)]
+    while waiting:
+        part, inside = waiting.pop()
+        listed = isinstance(part, Count | Total)
+        if (
+            (listed and not inside)
+            or isinstance(part, Variable | Today)
+            or (isinstance(part, FieldOf) and part.record == target)
         ):
             found.setdefault(text(part), part)
+        waiting.extend((child, inside or listed) for child in reversed(children(part)))
     return found
 
 

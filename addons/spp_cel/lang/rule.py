@@ -83,8 +83,7 @@ class Rule:
     def boundary_sql(self, population_sql, population_params, as_of, variables=None):
         """(sql, params) that selects the ids of a few boundary cases (see boundary.py), each once."""
         population = sql.Sql.raw(population_sql, population_params)
-        built = boundary.cases(self, population, as_of, self._constants(variables))
-        return built.text, built.params
+        return boundary.cases(self, population, as_of, self._constants(variables))
 
     def _sql(self, build, node, population_sql, population_params, as_of, variables):
         population = sql.Sql.raw(population_sql, population_params)

@@ -571,7 +571,7 @@ class _Compiler:
 def _filled(code, operands):
     """A definition of functions.py with its operands in place."""
     order = [int(number) for number in re.findall(r"\{(\d)\}", code)]
-    return Sql(re.sub(r"\{\d\}", "%s", code.replace("%", "%%%%")), *(operands[number] for number in order))
+    return Sql(re.sub(r"\{\d\}", "%s", code), *(operands[number] for number in order))
 
 
 def _aggregate(node, column):
