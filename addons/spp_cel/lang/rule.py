@@ -3,7 +3,7 @@
 import datetime
 from dataclasses import dataclass, field
 
-from . import boundary, explain, functions, interpret, ir, sql
+from . import boundary, change, explain, functions, interpret, ir, sql, why
 from .schema import Constant, Schema, Type
 
 _SAMPLES = {Type.INT: 1, Type.DOUBLE: 1.0, Type.STRING: "x", Type.BOOL: True}
@@ -109,6 +109,15 @@ class Rule:
     def explain(self, facts):
         """Sentences that say which conditions decided, from the facts of `evaluate` or `to_sql`."""
         return explain.explain(self.node, facts)
+
+    def why(self, record, as_of, variables=None):
+        """The rule as a tree for one record: why.Part."""
+        return why.why(self.node, interpret.Records(self.target, record, as_of, self._constants(variables)))
+
+    def change(self, record, as_of, variables=None):
+        """The smallest change of a record that would flip the outcome: change.Way, or None."""
+        source = interpret.Records(self.target, record, as_of, self._constants(variables))
+        return change.smallest(self.node, self.schema, self.target, source)
 
     def _constants(self, variables):
         """The constants that the rule reads, checked: they go into the statement."""

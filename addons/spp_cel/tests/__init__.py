@@ -2,6 +2,7 @@ from . import test_lang_syntax
 from . import test_lang_check
 from . import test_lang_interpret
 from . import test_lang_attacks
+from . import test_lang_why
 from . import test_lang_conformance
 from . import test_agreement
 from . import test_statement
