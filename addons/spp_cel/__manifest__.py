@@ -9,7 +9,9 @@
     "depends": ["spp_registry"],
     "external_dependencies": {"python": ["cel-python"]},
     "data": [
+        "security/spp_cel_groups.xml",
         "security/ir.model.access.csv",
+        "data/ir_config_parameter.xml",
         "data/spp_cel_variable.xml",
         "wizard/spp_rule_publish_views.xml",
         "wizard/spp_rule_trial_views.xml",
@@ -17,4 +19,5 @@
         "views/spp_rule_views.xml",
         "views/spp_cel_variable_views.xml",
     ],
+    "assets": {"web.assets_backend": ["spp_cel/static/src/**/*"]},
 }

@@ -4,7 +4,7 @@ Another addon adds a field by extending `_individual_fields` or `_group_fields` 
 """
 
 from odoo import _, api, models, tools
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 from odoo.addons.spp_registry.tools.membership import live_sql
 
@@ -135,6 +135,34 @@ class CelSchema(models.AbstractModel):
         if len(found) < len(partners):
             raise UserError(_("A registrant of this list was deleted meanwhile."))
         return found
+
+    def _record_to_show(self, target, partner):
+        """The record of one registrant whom the user may read, for the interpreter.
+
+        Members whom the user may not read are counted, but keep their names and values to themselves. Three
+        statements at most: the record, its members, and which of them all the user may read.
+        """
+        schema = self._schema()
+        record = self._records(target, partner)[partner.id]
+        of_registry = [
+            item
+            for collection in schema.record_types[target].collections
+            if schema.record_types[collection.item_type].table == "res_partner"
+            for item in record[collection.name]
+        ]
+        ids = [partner.id, *(item["id"] for item in of_registry)]
+        readable = self.env["res.partner"].with_context(active_test=False).search_fetch(
+            [("id", "in", ids), ("is_registrant", "=", True)], ["is_group"]
+        )  # fmt: skip
+        is_group = {found.id: found.is_group for found in readable}
+        if partner.id not in is_group:
+            raise AccessError(_("This is not a registrant whom you may see."))
+        if is_group[partner.id] != (target == "group"):
+            raise UserError(_("This rule is about one %s; choose another registrant.", target))
+        for number, item in enumerate(of_registry, start=1):
+            if item["id"] not in is_group:
+                item.update(display_name=_("member %s, whom you may not see", number), withheld=True)
+        return record
 
     def _fetch(self, query):
         self.env.cr.execute(query.text, query.params)

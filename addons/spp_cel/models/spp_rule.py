@@ -201,6 +201,17 @@ class SppRule(models.Model):
             },
         }
 
+    def why(self, partner_id, as_of=None):
+        """Why, or why not, by the published version, or the draft of a rule not published yet.
+
+        See the method of the same name of spp.rule.version.
+        """
+        self.ensure_one()
+        version = self.published_version_id or self._working_version()
+        if not version:
+            raise UserError(_("Write the expression first."))
+        return version.why(partner_id, as_of)
+
     def _working_version(self):
         """The version a user sees: the draft, else the published one, else the last retired one."""
         self.ensure_one()

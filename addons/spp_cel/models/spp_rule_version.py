@@ -8,7 +8,7 @@ from psycopg2.errors import QueryCanceled
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import SQL
+from odoo.tools import SQL, str2bool
 
 from ..lang import Constant, RuleError, Type
 
@@ -356,20 +356,60 @@ class SppRuleVersion(models.Model):
             text += " " + _("For %s of them data are missing.", counts["undetermined"])
         return {**counts, "text": text, "remarkable": remarkable}
 
-    def _outcome_of(self, partner, as_of):
-        """The answer for one registrant: outcome, facts, what is missing, and sentences."""
-        partner.ensure_one()
-        partner.check_access_rights("read")
-        partner.check_access_rule("read")
+    def why(self, partner_id, as_of=None):
+        """Why, or why not: this version as a tree for one registrant, as plain data.
+
+        :param partner_id: id of the registrant
+        :param as_of: the date on which ages and memberships are looked at, "2026-01-31"; today when not given
+        :returns: `outcome`, `as_of`, `rule`, `registrant`, `tree` (lang/why.py describes its parts), `missing`;
+            `changes_shown`, and if so `changes`, what would have to be different to flip the outcome
+        """
+        self.ensure_one()
+        self.check_access_rights("read")
+        self.check_access_rule("read")
+        as_of = fields.Date.to_date(as_of) or fields.Date.context_today(self)
         rule, constants = self._ready()
-        record = self.env["spp.cel.schema"]._records(self.target, partner)[partner.id]
-        result = rule.evaluate(record, as_of, constants)
-        return {
-            "outcome": result.outcome,
-            "facts": result.facts,
-            "missing": result.missing,
-            "explanation": rule.explain(result.facts),
+        partner = self.env["res.partner"].browse(int(partner_id))
+        record = self.env["spp.cel.schema"]._record_to_show(self.target, partner)
+        tree = rule.why(record, as_of, constants)
+        answer = {
+            "outcome": {"true": "eligible", "false": "not_eligible", "missing": "undetermined"}[tree.state],
+            "as_of": fields.Date.to_string(as_of),
+            "rule": self.display_name,
+            "registrant": record["display_name"],
+            "tree": tree.as_dict(),
+            "missing": tree.because,
+            "changes_shown": self._shows_change(),
         }
+        if answer["changes_shown"]:
+            way = rule.change(record, as_of, constants)
+            answer["changes"] = list(way.sentences) if way else []
+        return answer
+
+    def _action_why(self, partner, decided, decided_on):
+        """Open the dialog about one registrant, with what was decided before, and when."""
+        if not self:
+            raise UserError(_("There is no published rule to ask."))
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Why: %s", partner.display_name),
+            "res_model": "spp.rule.trial",
+            "view_mode": "form",
+            "target": "new",
+            "context": {
+                "default_version_id": self.id,
+                "default_partner_id": partner.id,
+                "default_decided": decided,
+                "default_decided_on": decided_on,
+            },
+        }
+
+    @api.model
+    def _shows_change(self):
+        """Whether this user may see what would change an outcome: it can teach how to game a rule."""
+        # sudo: whether a feature is on, not a secret
+        parameter = self.env["ir.config_parameter"].sudo().get_param("spp_cel.show_change")
+        return str2bool(parameter or "", False) and self.env.user.has_group("spp_cel.group_see_change")
 
     def _explain(self, facts, outcome, as_of):
         """One paragraph from stored facts: what the outcome rests on, at the as-of date.

@@ -95,6 +95,30 @@ class TestAccess(CheapPasswords, HttpCase):
         self.refused("program_manager", "spp.rule", "unlink", [rule])
         self.assertIs(call("spp.rule", "action_retire", [rule]), True)
 
+    def test_every_role_may_ask_why_and_some_what_would_change_it(self):
+        group = self.env["res.partner"].create({"name": "Asked", "is_registrant": True, "is_group": True})
+        for switch, shown in (("False", ()), ("True", ("program_manager", "auditor"))):
+            self.env["ir.config_parameter"].set_param("spp_cel.show_change", switch)
+            for role in ROLES:
+                answer = self.call(role, "spp.rule", "why", [self.rule.id], group.id, "2024-02-29")
+                self.assertEqual((answer["outcome"], answer["as_of"]), ("eligible", "2024-02-29"))
+                self.assertEqual(answer["tree"]["state"], "true")
+                self.assertEqual("changes" in answer, role in shown, role)
+        self.refused("outsider", "spp.rule", "why", [self.rule.id], group.id)
+        self.refused("program_manager", "spp.rule", "why", [self.rule.id], self.env.user.partner_id.id)
+
+    def test_whom_a_user_may_not_see_is_not_explained(self):
+        areas = self.env["spp.area"].create([{"name": name, "code": name} for name in ("HERE", "ELSEWHERE")])
+        user = self.env["res.users"].search([("login", "=", "cel_enrollment_officer")])
+        user.spp_area_ids = areas[0]
+        group = self.env["res.partner"].create(
+            {"name": "Asked", "is_registrant": True, "is_group": True, "area_id": areas[1].id}
+        )
+        self.refused("enrollment_officer", "spp.rule", "why", [self.rule.id], group.id)
+        group.area_id = areas[0]
+        answer = self.call("enrollment_officer", "spp.rule", "why", [self.rule.id], group.id)
+        self.assertEqual(answer["registrant"], "Asked")
+
     def test_a_refused_expression_comes_back_as_a_clear_fault(self):
         with self.assertRaises(xmlrpc.client.Fault) as caught:
             self.call(

@@ -27,15 +27,16 @@ class SppRuleTrial(models.TransientModel):
         ],
         compute="_compute_outcome",
     )
-    explanation = fields.Text(compute="_compute_outcome")
-    missing = fields.Text(compute="_compute_outcome", string="Not known")
+    why = fields.Json(compute="_compute_outcome", help="The answer part by part.")
+    decided = fields.Text(
+        readonly=True, help="What was decided about this registrant before, and why; kept with the decision."
+    )
+    decided_on = fields.Date(readonly=True)
 
     @api.depends("partner_id", "as_of")
     def _compute_outcome(self):
         for trial in self:
-            trial.outcome = trial.explanation = trial.missing = False
+            trial.outcome = trial.why = False
             if trial.partner_id and trial.as_of:
-                answer = trial.version_id._outcome_of(trial.partner_id, trial.as_of)
-                trial.outcome = answer["outcome"]
-                trial.explanation = "\n".join(answer["explanation"])
-                trial.missing = "\n".join(answer["missing"])
+                trial.why = trial.version_id.why(trial.partner_id.id, trial.as_of)
+                trial.outcome = trial.why["outcome"]

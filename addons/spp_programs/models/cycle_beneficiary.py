@@ -75,3 +75,9 @@ class CycleBeneficiary(models.Model):
                 # sudo: everybody who may see the person may see why the rule said so.
                 cycle = beneficiary.cycle_id.sudo()
                 beneficiary.reason = cycle.rule_version_id._explain(facts, beneficiary.outcome, cycle.as_of)
+
+    def action_why(self):
+        """Open why the rule says what it says: as decided for the cycle, and as it would be today."""
+        self.ensure_one()
+        cycle = self.cycle_id
+        return cycle.rule_version_id._action_why(self.partner_id, self.reason, cycle.as_of)

@@ -190,6 +190,12 @@ class ProgramMembership(models.Model):
         """Set members aside because the same person or household is a member already."""
         return self._decide("duplicate", reason, date)
 
+    def action_why(self):
+        """Open why the rule says what it says: as decided then, and as it would be today."""
+        self.ensure_one()
+        version = self.program_id.rule_id.published_version_id or self.rule_version_id
+        return version._action_why(self.partner_id, self.reason, self.evaluated_on or self.state_date)
+
     # ------------------------------------------------------------------ business
 
     def _decide(self, decision, reason, date=None):
