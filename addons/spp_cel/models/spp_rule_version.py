@@ -361,7 +361,7 @@ class SppRuleVersion(models.Model):
 
         :param partner_id: id of the registrant
         :param as_of: the date on which ages and memberships are looked at, "2026-01-31"; today when not given
-        :returns: `outcome`, `as_of`, `rule`, `registrant`, `tree` (lang/why.py describes its parts), `missing`;
+        :returns: `outcome`, `as_of`, `rule`, `registrant`, `why` (the tree; lang/why.py describes its parts), `missing`;
             `changes_shown`, and if so `changes`, what would have to be different to flip the outcome
         """
         self.ensure_one()
@@ -377,7 +377,7 @@ class SppRuleVersion(models.Model):
             "as_of": fields.Date.to_string(as_of),
             "rule": self.display_name,
             "registrant": record["display_name"],
-            "tree": tree.as_dict(),
+            "why": tree.as_dict(),
             "missing": tree.because,
             "changes_shown": self._shows_change(),
         }

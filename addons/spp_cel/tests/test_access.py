@@ -102,7 +102,7 @@ class TestAccess(CheapPasswords, HttpCase):
             for role in ROLES:
                 answer = self.call(role, "spp.rule", "why", [self.rule.id], group.id, "2024-02-29")
                 self.assertEqual((answer["outcome"], answer["as_of"]), ("eligible", "2024-02-29"))
-                self.assertEqual(answer["tree"]["state"], "true")
+                self.assertEqual(answer["why"]["state"], "true")
                 self.assertEqual("changes" in answer, role in shown, role)
         self.refused("outsider", "spp.rule", "why", [self.rule.id], group.id)
         self.refused("program_manager", "spp.rule", "why", [self.rule.id], self.env.user.partner_id.id)

@@ -111,7 +111,7 @@ class TestRule(RuleCase):
         self.assertEqual(self.outcomes(version, old_enough[:1])[old_enough[0].id][0], "eligible")
         self.assertEqual(version.why(old_enough[0].id, AS_OF)["outcome"], "eligible")
         variable.unlink()
-        self.assertIn("at least 60 (retirement age)", version.why(old_enough[0].id, AS_OF)["tree"]["words"])
+        self.assertIn("at least 60 (retirement age)", version.why(old_enough[0].id, AS_OF)["why"]["words"])
         rule.with_context(active_test=False).invalidate_recordset()
         self.assertIn("no variable “retirement_age”", rule.problem)
 
@@ -213,7 +213,7 @@ class TestRule(RuleCase):
                 {"version_id": version.id, "partner_id": group.id, "as_of": AS_OF}
             )
             self.assertEqual(trial.outcome, outcome)
-            self.assertIn("Members with age under 5", trial.why["tree"]["words"])
+            self.assertIn("Members with age under 5", trial.why["why"]["words"])
 
     def test_one_person_takes_few_statements(self):
         rule = self.rule(CHILD)
@@ -246,10 +246,10 @@ class TestRule(RuleCase):
         version = self.rule("group.members.all(m, m.age < 100)").draft_version_id
         here = self.env["spp.area"].create({"name": "Here", "code": "HERE"})
         self.groups[0].area_id = here
-        named = version.why(self.groups[0].id, AS_OF)["tree"]
+        named = version.why(self.groups[0].id, AS_OF)["why"]
         self.assertIn("PERSON", str(named))
         self.manager.spp_area_ids = here
-        withheld = version.why(self.groups[0].id, AS_OF)["tree"]
+        withheld = version.why(self.groups[0].id, AS_OF)["why"]
         self.assertEqual(withheld["state"], named["state"])
         self.assertNotIn("PERSON", str(withheld))
         self.assertEqual({tuple(item["shown"]) for item in withheld["items"]}, {()})

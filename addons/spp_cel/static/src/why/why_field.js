@@ -3,6 +3,7 @@
 // Why a rule said what it said: the answer of spp.rule.version's `why` as a list that can be unfolded.
 
 import { Component, useState } from "@odoo/owl";
+import { deserializeDate, formatDate } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
@@ -53,6 +54,10 @@ export class WhyField extends Component {
 
     get answer() {
         return this.props.record.data[this.props.name];
+    }
+
+    get asOf() {
+        return formatDate(deserializeDate(this.answer.as_of));
     }
 }
 
