@@ -90,6 +90,7 @@ def test_a_manager_also_sees_what_would_change_it(system, refused, shown):
         page.wait_for(text="One more member with age under 5")
         picture(page, "why-manager")
         page.run("document.querySelector('.modal .o_spp_why_toggle.btn').click()")
+        page.wait_for(selector=".modal .o_spp_why_toggle[aria-expanded=false]")
         assert "age: 36" not in page.run("document.querySelector('.modal').innerText")
         assert page.errors == []
 

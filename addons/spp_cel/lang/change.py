@@ -4,7 +4,7 @@ For each part of the rule the search knows the cheapest few ways to make it true
 edits of one value to the nearest one that does, or of the list that is counted; at && and ||, those of the
 parts, put together or chosen from. What is proposed has been applied to the record and evaluated, so it is
 right even where conditions depend on each other; where they do so in a way that no way survives, nothing
-is proposed.
+is proposed. Nor is it once the effort is spent that is allowed for one search.
 
 The fewest edits come first, then the smallest. Whole numbers move in steps of 1, decimal ones of 0.01. What
 is unknown may become known, never the other way round. Nobody's age is edited inside a list: people come
@@ -23,6 +23,7 @@ from .schema import Type
 _WAYS = 24  # kept for each part
 _ITEMS = 10  # at most so many are added to, taken from, or edited in a list
 _FARTHEST = 2**47  # steps
+_EFFORT = 1_000_000  # parts evaluated, about; after that nothing more is found
 _BLANK = {Type.BOOL: False, Type.INT: 0, Type.DOUBLE: 0.0, Type.STRING: "", Type.DATE: datetime.date.min}
 
 
@@ -83,9 +84,11 @@ def smallest(node, schema, target, source):
     """
     wanted = interpret.value(node, source) is not True
     search = _Search(schema, target)
-    # One edit may do for several conditions at once; so the rule as a whole is tried like one condition too.
-    at_once = search.edits(node, source, target, wanted)
-    for way in _cheapest([*at_once, *search.ways(node, source, target, wanted)]):
+    ways = search.ways(node, source, target, wanted)
+    if isinstance(node, ir.And | ir.Or):
+        # One edit may do for several conditions at once: the rule is also tried as if it were one condition.
+        ways = _cheapest([*ways, *search.edits(node, source, target, wanted)])
+    for way in ways:
         if _after(node, source, target, way) is wanted:
             return way
     return None
@@ -126,6 +129,7 @@ class _Search:
     def __init__(self, schema, target):
         self.schema = schema
         self.target = target
+        self.effort = 0
 
     def ways(self, node, source, name, wanted):
         """The cheapest ways, the cheapest first; none where it cannot be."""
@@ -144,7 +148,13 @@ class _Search:
     def edits(self, leaf, source, name, wanted):
         """Ways that make a condition so: one value that it reads at a time, or one list."""
 
+        longest = max((len(held) for held in source.rows[name].values() if isinstance(held, list)), default=0)
+        effort = sum(1 for _part in ir.walk(leaf)) * (longest + 1)
+
         def works(*edits):
+            self.effort += effort
+            if self.effort > _EFFORT:
+                return False
             return _after(leaf, source, name, Way(edits)) is wanted
 
         for part in dict.fromkeys(ir.walk(leaf)):

@@ -361,8 +361,8 @@ class SppRuleVersion(models.Model):
 
         :param partner_id: id of the registrant
         :param as_of: the date on which ages and memberships are looked at, "2026-01-31"; today when not given
-        :returns: `outcome`, `as_of`, `rule`, `registrant`, `why` (the tree; lang/why.py describes its parts), `missing`;
-            `changes_shown`, and if so `changes`, what would have to be different to flip the outcome
+        :returns: `outcome`, `as_of`, `rule`, `registrant`, `missing`; `why`, the tree, whose parts lang/why.py
+            describes; `changes_shown`, and if so `changes`: what would have to be different to flip the outcome
         """
         self.ensure_one()
         self.check_access_rights("read")

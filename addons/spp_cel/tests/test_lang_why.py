@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import time
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -176,6 +177,15 @@ class TestLangChange(WhyCase):
             "group.members.size() > 4 ? group.income < 9.0 : group.income < 5.0", {**family, "income": 8.0},
             "Income lower by 3.01 (4.99 or less)")  # fmt: skip
         self.check("individual.birthdate > date('2020-01-02')", born(30), "Birthdate: 2020-01-03 or later")
+
+    def test_the_search_ends_however_large_the_rule_and_the_household(self):
+        members = [named(f"P{number}", 20 + number % 60, income=float(number)) for number in range(500)]
+        text = " && ".join(
+            f"group.members.filter(m, m.age < {5 + number}).size() > {number}" for number in range(25)
+        )
+        begun = time.process_time()
+        self.rule(text, household(*members)).change(household(*members), AS_OF, VARIABLES)
+        self.assertLess(time.process_time() - begun, 20)
 
     def test_a_constant_cannot_change(self):
         self.check("variables.pilot && true", born(3))
