@@ -7,8 +7,8 @@ right even where conditions depend on each other; where they do so in a way that
 is proposed. Nor is it once the effort is spent that is allowed for one search.
 
 The fewest edits come first, then the smallest. Whole numbers move in steps of 1, decimal ones of 0.01. What
-is unknown may become known, never the other way round. Nobody's age is edited inside a list: people come
-and go instead.
+is unknown may become known, never the other way round. No date or age is edited inside a list: members
+and events come and go instead.
 """
 
 import copy
@@ -173,8 +173,9 @@ class _Search:
 
     def _of_value(self, leaf, part, source, works):
         now, row = source.field(part), source.rows[part.record]
-        fixed_age = part.field.age_of and part.record != self.target
-        if now is not None and (fixed_age or row.get("withheld")):  # a withheld value is not to be told
+        in_list = part.record != self.target
+        settled = in_list and (part.field.age_of or part.type is Type.DATE)
+        if now is not None and (settled or row.get("withheld")):  # a withheld value is not to be told
             return
 
         def edit(new, words=""):
@@ -188,7 +189,7 @@ class _Search:
 
         fixed = [node for node in ir.walk(leaf) if isinstance(node, ir.Literal | ir.Variable | ir.Today)]
         constants = [interpret.value(node, source) for node in fixed]
-        owner = row.get("display_name") if part.record != self.target else None
+        owner = row.get("display_name") if in_list else None
         for new, bound in _candidates(leaf, part, now, constants, fits):
             yield Way((edit(new, _value_words(part.field, owner, now, new, bound)),))
 
