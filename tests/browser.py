@@ -18,6 +18,7 @@ import urllib.request
 
 import websocket
 
+_KEY_CODES = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowUp": 38, "ArrowDown": 40}
 PROGRAMS = ("chromium", "google-chrome", "chromium-browser")
 
 
@@ -138,6 +139,22 @@ class Page:
                 )
             time.sleep(0.2)
 
+    def type(self, text):
+        """Type into what has the focus."""
+        self._call("Input.insertText", text=text)
+
+    def press(self, key, control=False):
+        """Press and release a key of `_KEY_CODES`."""
+        for kind in ("keyDown", "keyUp"):
+            self._call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code={" ": "Space"}.get(key, key),
+                windowsVirtualKeyCode=_KEY_CODES[key],
+                modifiers=2 if control else 0,
+            )
+
     def screenshot(self, path):
         with open(path, "wb") as file:
             file.write(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
@@ -156,6 +173,11 @@ class Page:
             message = json.loads(self._socket.recv())
             if message.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(message["params"]["exceptionDetails"].get("text", ""))
+            if message.get("method") == "Runtime.consoleAPICalled" and message["params"]["type"] == "error":
+                parts = message["params"]["args"]
+                self.errors.append(
+                    " ".join(str(part.get("value", part.get("description"))) for part in parts)
+                )
             if message.get("id") == self._number:
                 if "error" in message:
                     raise RuntimeError(f"{method}: {message['error']['message']}")

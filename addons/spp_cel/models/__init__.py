@@ -3,3 +3,4 @@ from . import res_partner
 from . import spp_cel_variable
 from . import spp_rule
 from . import spp_rule_version
+from . import spp_rule_editor

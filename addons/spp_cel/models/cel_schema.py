@@ -5,12 +5,14 @@ Another addon adds a field by extending `_individual_fields` or `_group_fields` 
 
 from odoo import _, api, models, tools
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
 
 from odoo.addons.spp_registry.tools.membership import live_sql
 
 from ..lang import Collection, Constant, Field, RecordType, Schema, Type, compile_rule
 from ..lang import sql as lang_sql
 
+OUTCOMES = ("eligible", "not_eligible", "undetermined")
 BIRTHDATE = Field("birthdate", Type.DATE, "{r}.birthdate", "Birthdate")
 
 
@@ -115,10 +117,56 @@ class CelSchema(models.AbstractModel):
         variables = {name: Constant(Type(kind), None) for name, kind in types}
         return compile_rule(text, self._schema(), target, variables)
 
+    def _compile_with(self, text, target, constants):
+        """As `_compile`, for {name: Constant}."""
+        types = tuple(sorted((name, constant.type.value) for name, constant in constants.items()))
+        return self._compile(text, target, types)
+
     def _population(self, target):
         """SQL with the ids of all active registrants of a kind that the user may see."""
         domain = [("is_registrant", "=", True), ("is_group", "=", target == "group")]
         return self.env["res.partner"]._search(domain).select()
+
+    def _decided(self, rule, constants, population, as_of):
+        """{eligible, not_eligible: SQL with the ids of those of `population`} for a rule with SQL.
+
+        `population` is a SQL that selects a column `id`.
+        """
+        self.env.flush_all()
+        queries = {}
+        for outcome in ("eligible", "not_eligible"):
+            text, params = rule.ids_sql(outcome, population.code, population.params, as_of, constants)
+            queries[outcome] = SQL(text, *params)
+        return queries
+
+    def _tally(self, population, decided, examples=0):
+        """{outcome: (how many of `population`, ids of the first `examples` of them)}, in one statement.
+
+        `decided` is as `_decided` gives it; whoever is not decided is undetermined. QueryCanceled when it
+        takes longer than the settings of the transaction allow.
+        """
+        query = SQL(
+            """
+            WITH eligible AS MATERIALIZED (%(eligible)s), not_eligible AS MATERIALIZED (%(not_eligible)s)
+            SELECT (SELECT count(*) FROM (%(population)s) AS everybody),
+                   (SELECT count(*) FROM eligible),
+                   (SELECT count(*) FROM not_eligible),
+                   ARRAY(SELECT id FROM eligible ORDER BY id LIMIT %(examples)s),
+                   ARRAY(SELECT id FROM not_eligible ORDER BY id LIMIT %(examples)s),
+                   ARRAY(SELECT id FROM (%(population)s) AS everybody
+                         EXCEPT SELECT id FROM eligible
+                         EXCEPT SELECT id FROM not_eligible
+                         ORDER BY id LIMIT %(examples)s)
+            """,
+            population=population,
+            examples=examples,
+            **decided,
+        )
+        with self.env.cr.savepoint():
+            self.env.cr.execute(query, log_exceptions=False)
+            total, eligible, not_eligible, *some = self.env.cr.fetchone()
+        counts = (eligible, not_eligible, total - eligible - not_eligible)
+        return dict(zip(OUTCOMES, zip(counts, some, strict=True), strict=True))
 
     def _records(self, target, partners):
         """{id: record} as the interpreter takes them, in one statement and one per collection."""

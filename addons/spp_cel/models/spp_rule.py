@@ -109,14 +109,20 @@ class SppRule(models.Model):
     def _compute_check_current(self):
         for rule in self:
             rule.check_current = bool(rule.check_date) and rule.check_expression == rule.expression
-            total = rule.check_eligible + rule.check_not_eligible + rule.check_undetermined
-            rule.check_warning = False
-            if not total:
-                rule.check_warning = _("There is nobody in the registry that this rule is about.")
-            elif not rule.check_eligible:
-                rule.check_warning = _("Nobody is eligible under this rule. Is that what is meant?")
-            elif rule.check_eligible == total:
-                rule.check_warning = _("Everybody is eligible under this rule. Is that what is meant?")
+            rule.check_warning = self._warning(
+                rule.check_eligible, rule.check_not_eligible, rule.check_undetermined
+            )
+
+    @api.model
+    def _warning(self, eligible, not_eligible, undetermined):
+        """What is odd about these numbers, or False."""
+        if not eligible + not_eligible + undetermined:
+            return _("There is nobody in the registry that this rule is about.")
+        if not eligible:
+            return _("Nobody is eligible under this rule. Is that what is meant?")
+        if not not_eligible + undetermined:
+            return _("Everybody is eligible under this rule. Is that what is meant?")
+        return False
 
     @api.constrains("target")
     def _check_target(self):

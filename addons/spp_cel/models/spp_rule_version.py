@@ -213,8 +213,7 @@ class SppRuleVersion(models.Model):
     def _compile(self):
         """(compiled rule, constants); RuleError if the expression is refused."""
         constants = self._constants()
-        types = tuple(sorted((name, constant.type.value) for name, constant in constants.items()))
-        rule = self.env["spp.cel.schema"]._compile(self.expression or "", self.target, types)
+        rule = self.env["spp.cel.schema"]._compile_with(self.expression or "", self.target, constants)
         return rule, constants
 
     def _ready(self):
@@ -227,9 +226,12 @@ class SppRuleVersion(models.Model):
             ) from None
 
     @api.model
-    def _run_settings(self, cr):
-        """Settings for the rest of the transaction in which a rule is evaluated for many."""
-        seconds = self._setting("statement_timeout", _TIMEOUT_SECONDS)
+    def _run_settings(self, cr, limit="statement_timeout", seconds=_TIMEOUT_SECONDS):
+        """Settings for the rest of the transaction in which a rule is evaluated for many.
+
+        The system parameter spp_cel.`limit` says after how many seconds a statement is stopped.
+        """
+        seconds = self._setting(limit, seconds)
         cr.execute("SET LOCAL jit = off")
         cr.execute("SET LOCAL statement_timeout = %s", [seconds * 1000])
 
@@ -301,23 +303,19 @@ class SppRuleVersion(models.Model):
     def _counts(self, population, as_of):
         """How many of `population` have each outcome."""
         rule, constants = self._ready()
-        self.env.flush_all()
         self._run_settings(self.env.cr)
-        queries = {"total": population}
-        answers = self._outcome_query(population, as_of) if rule.not_compiled else None
-        for outcome in ("eligible", "not_eligible"):
-            if answers:
-                queries[outcome] = SQL("SELECT id FROM (%s) AS answer WHERE outcome = %s", answers, outcome)
-                continue
-            text, params = rule.ids_sql(outcome, population.code, population.params, as_of, constants)
-            queries[outcome] = SQL(text, *params)
-        counts = {}
+        schema = self.env["spp.cel.schema"]
+        if rule.not_compiled:
+            answers = self._outcome_query(population, as_of)
+            decided = {
+                outcome: SQL("SELECT id FROM (%s) AS answer WHERE outcome = %s", answers, outcome)
+                for outcome in ("eligible", "not_eligible")
+            }
+        else:
+            decided = schema._decided(rule, constants, population, as_of)
         with self._within_time():
-            for name, query in queries.items():
-                self.env.cr.execute(SQL("SELECT count(*) FROM (%s) AS counted", query))
-                counts[name] = self.env.cr.fetchone()[0]
-        counts["undetermined"] = counts.pop("total") - counts["eligible"] - counts["not_eligible"]
-        return counts
+            tally = schema._tally(population, decided)
+        return {outcome: count for outcome, (count, _ids) in tally.items()}
 
     @contextmanager
     def _within_time(self):

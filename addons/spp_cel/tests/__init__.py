@@ -3,6 +3,7 @@ from . import test_lang_check
 from . import test_lang_interpret
 from . import test_lang_attacks
 from . import test_lang_why
+from . import test_lang_reference
 from . import test_lang_conformance
 from . import test_agreement
 from . import test_statement
@@ -11,3 +12,4 @@ from . import test_access
 from . import test_one_by_one
 from . import test_oracle
 from . import test_publish
+from . import test_editor

@@ -25,12 +25,15 @@ class TestRule(RuleCase):
         self.assertIn("\n" + " " * 26 + "^", str(caught.exception))
 
     def test_a_mistake_shows_while_typing(self):
+        rule = self.as_manager["spp.rule"].new({"target": "group", "expression": "group.members.size() >"})
+        self.assertIn("ends too early", rule.problem)
+        rule.expression = "group.members.size() > 1"
+        self.assertFalse(rule.problem)
+
+    def test_a_rule_is_written_in_the_form(self):
         form = Form(self.as_manager["spp.rule"])
-        form.name = "Typing"
-        form.expression = "group.members.size() >"
-        self.assertIn("ends too early", form.problem)
+        form.name = "Typed"
         form.expression = "group.members.size() > 1"
-        self.assertFalse(form.problem)
         self.assertEqual(form.save().draft_version_id.number, 1)
 
     def test_published_versions_never_change(self):

@@ -1,0 +1,147 @@
+"""What the rule editor asks while somebody types: which names there are, what is wrong, who would match.
+
+All of it only reads. Whoever may read rules may call it, over XML-RPC as well.
+"""
+
+from psycopg2.errors import QueryCanceled
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+from ..lang import RuleError, Type
+from ..lang.reference import FUNCTIONS
+
+_EXAMPLES = 5
+_TIMEOUT_SECONDS = 5
+
+
+class SppRule(models.Model):
+    _inherit = "spp.rule"
+
+    @api.model
+    def editor_vocabulary(self, target):
+        """All names that a rule about `target` may use.
+
+        `roots` are names that stand alone. `scopes` lists what may follow a dot after something of that
+        scope; an entry with `scope` leads on to another one, and one of type `list` is a list of records of
+        that scope. `functions` are called on one of their `receivers` (types), or stand alone where there is none.
+        """
+        self.check_access_rights("read")
+        schema = self._editor_schema(target)
+        types = {kind.value: kind.words for kind in Type}
+        types.update(list=_("a list"), record=_("a record"), number=_("a number"), value=_("a value"))
+        scopes = {"variables": self._editor_variables()}
+        left = [(target, target, schema.record_types[target])]
+        while left:
+            scope, type_name, record_type = left.pop()
+            scopes[scope] = [self._editor_name(field, field.type.value) for field in record_type.fields]
+            for collection in record_type.collections:
+                items = f"{type_name}.{collection.name}"
+                scopes[scope].append({**self._editor_name(collection, "list"), "scope": items})
+                if items not in scopes:
+                    left.append((items, collection.item_type, schema.item_type(collection)))
+        roots = [
+            {
+                "name": target,
+                "type": "record",
+                "scope": target,
+                "help": _("The %s that the rule is about.", target),
+            },
+            {
+                "name": "variables",
+                "type": "record",
+                "scope": "variables",
+                "help": _("Named values, such as the retirement age."),
+            },
+        ]
+        functions = [
+            {"name": function.name, "signature": function.signature, "help": function.help, **parts}
+            for function in FUNCTIONS
+            if (parts := function.parts())
+        ]
+        return {"roots": roots, "scopes": scopes, "functions": functions, "types": types}
+
+    @api.model
+    def editor_check(self, text, target):
+        """What is wrong with `text`: {message, line, column, suggestion}, or False."""
+        self.check_access_rights("read")
+        try:
+            self._editor_compile(text, target)
+        except RuleError as error:
+            # What is wrong inside of a variable is not mended in this text.
+            elsewhere = error.message.startswith("In the variable")
+            return {
+                "message": error.message,
+                "line": error.line,
+                "column": error.column,
+                "suggestion": "" if elsewhere else error.suggestion,
+            }
+        return False
+
+    @api.model
+    def editor_count(self, text, target, as_of=False):
+        """How many registrants that the user may see have each outcome at `as_of` (today), and a few of each.
+
+        {eligible, not_eligible, undetermined, warning, examples: {outcome: [{id, name}]}}; {too_long} when
+        it took longer than the system parameter spp_cel.editor_timeout allows; {failed: why} for a rule that
+        has no SQL; False for a rule with an error.
+        """
+        self.check_access_rights("read")
+        try:
+            date = fields.Date.to_date(as_of) or fields.Date.context_today(self)
+        except ValueError:
+            raise UserError(_("“%s” is not a date.", as_of)) from None
+        try:
+            rule, constants = self._editor_compile(text, target)
+        except RuleError:
+            return False
+        if rule.not_compiled:
+            return {"failed": _("There are no live numbers for this condition. %s", rule.not_compiled)}
+        schema = self.env["spp.cel.schema"]
+        population = schema._population(target)
+        run_settings = self.env["spp.rule.version"]._run_settings
+        run_settings(self.env.cr, "editor_timeout", _TIMEOUT_SECONDS)
+        try:
+            decided = schema._decided(rule, constants, population, date)
+            tally = schema._tally(population, decided, _EXAMPLES)
+        except QueryCanceled:
+            return {"too_long": True}
+        counts = {outcome: count for outcome, (count, _ids) in tally.items()}
+        people = self.env["res.partner"].browse(
+            [partner_id for _count, ids in tally.values() for partner_id in ids]
+        )
+        names = {person.id: person.display_name for person in people}
+        examples = {
+            outcome: [{"id": partner_id, "name": names[partner_id]} for partner_id in ids]
+            for outcome, (_count, ids) in tally.items()
+        }
+        return {**counts, "warning": self._warning(**counts), "examples": examples}
+
+    def _editor_compile(self, text, target):
+        """(compiled rule, constants); RuleError if the text is refused."""
+        self._editor_schema(target)
+        constants = self.env["spp.cel.variable"]._constants()
+        return self.env["spp.cel.schema"]._compile_with(str(text or ""), target, constants), constants
+
+    def _editor_schema(self, target):
+        schema = self.env["spp.cel.schema"]._schema()
+        if target not in dict(self._fields["target"].selection):
+            raise UserError(_("A rule cannot be about “%s”.", target))
+        return schema
+
+    def _editor_name(self, known, kind):
+        """What the editor says about a field or collection; its label only where that says more."""
+        says_more = known.words.lower() != known.name.replace("_", " ")
+        return {"name": known.name, "type": kind, "help": known.words if says_more else ""}
+
+    def _editor_variables(self):
+        variables = self.env["spp.cel.variable"].search([("scope", "=", "global")])
+        return [
+            {
+                "name": variable.name,
+                "type": variable.value_type,
+                "value": variable.value,
+                "help": variable.description or "",
+            }
+            for variable in variables
+        ]
