@@ -7,7 +7,7 @@
     "author": "SPP contributors",
     "license": "LGPL-3",
     "depends": ["spp_registry"],
-    "external_dependencies": {"python": ["cel-python"]},
+    "external_dependencies": {"python": ["cel-python", "PyYAML"]},
     "data": [
         "security/spp_cel_groups.xml",
         "security/ir.model.access.csv",
@@ -18,6 +18,8 @@
         "views/spp_rule_version_views.xml",
         "views/spp_rule_views.xml",
         "views/spp_cel_variable_views.xml",
+        "views/spp_logic_pack_views.xml",
+        "data/spp_logic_pack.xml",
     ],
     "assets": {"web.assets_backend": ["spp_cel/static/src/**/*"]},
 }

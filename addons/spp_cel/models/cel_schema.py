@@ -9,7 +9,7 @@ from odoo.tools import SQL
 
 from odoo.addons.spp_registry.tools.membership import live_sql
 
-from ..lang import Collection, Constant, Field, RecordType, Schema, Type, compile_rule
+from ..lang import Collection, Constant, Field, RecordType, Schema, Type, compile_rule, compile_value
 from ..lang import sql as lang_sql
 
 OUTCOMES = ("eligible", "not_eligible", "undetermined")
@@ -25,6 +25,15 @@ def _live(row, as_of):
     """The same as `_live_sql`, of one row in Python."""
     started = row["start"] is None or row["start"] <= as_of
     return started and (row["ended"] is None or row["ended"] > as_of)
+
+
+def _hashable(constants, computed):
+    types = ((name, constant.type.value) for name, constant in constants.items())
+    return tuple(sorted(types)), tuple(sorted(computed.items()))
+
+
+def _constants(types):
+    return {name: Constant(Type(kind), None) for name, kind in types}
 
 
 class CelSchema(models.AbstractModel):
@@ -110,17 +119,36 @@ class CelSchema(models.AbstractModel):
         )
         return Schema({"individual": individual, "group": group, "event": event})
 
-    @api.model
-    @tools.ormcache("text", "target", "types")
-    def _compile(self, text, target, types):
-        """The compiled rule; `types` is a tuple of (variable, type name). RuleError if it is refused."""
-        variables = {name: Constant(Type(kind), None) for name, kind in types}
-        return compile_rule(text, self._schema(), target, variables)
+    def _names_of(self, record):
+        """Names that records of a type have in the registry: fields, collections, and what a link adds."""
+        record_types = self._schema().record_types
+        collections = [known for owner in record_types.values() for known in owner.collections]
+        return {
+            *(known.name for known in (*record_types[record].fields, *record_types[record].collections)),
+            *(known.name for items in collections if items.item_type == record for known in items.fields),
+        }
 
-    def _compile_with(self, text, target, constants):
-        """As `_compile`, for {name: Constant}."""
-        types = tuple(sorted((name, constant.type.value) for name, constant in constants.items()))
-        return self._compile(text, target, types)
+    @api.model
+    def _compile(self, text, target, constants, computed):
+        """The compiled rule; RuleError if it is refused.
+
+        :param constants: {name: Constant}; only their types matter here
+        :param computed: {(record type, name): expression} of the computed variables
+        """
+        return self._compiled(text, target, *_hashable(constants, computed))
+
+    @api.model
+    def _value_type(self, text, target, constants, computed):
+        """Name of the type of a computed variable's expression; RuleError if it is refused."""
+        return self._compiled_value(text, target, *_hashable(constants, computed)).node.type.value
+
+    @tools.ormcache("text", "target", "types", "computed")
+    def _compiled(self, text, target, types, computed):
+        return compile_rule(text, self._schema(), target, _constants(types), dict(computed))
+
+    @tools.ormcache("text", "target", "types", "computed")
+    def _compiled_value(self, text, target, types, computed):
+        return compile_value(text, self._schema(), target, _constants(types), dict(computed))
 
     def _population(self, target):
         """SQL with the ids of all active registrants of a kind that the user may see."""

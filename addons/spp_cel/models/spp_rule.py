@@ -21,6 +21,13 @@ class SppRule(models.Model):
         "Fixed once a version was published.",
     )
     description = fields.Text(help="What the rule is for, and the decision it comes from.")
+    pack_key = fields.Char(
+        string="Logic pack",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        help="The pack and the rule in it that this one was made from.",
+    )
     version_ids = fields.One2many(
         comodel_name="spp.rule.version", inverse_name="rule_id", string="Versions", copy=False
     )
@@ -93,12 +100,12 @@ class SppRule(models.Model):
 
     @api.depends("expression", "target")
     def _compute_problem(self):
-        types = self.env["spp.cel.variable"]._types()
+        definitions = self.env["spp.cel.variable"]._definitions()
         for rule in self:
             rule.problem = rule.not_compiled = False
             try:
                 if rule.expression:
-                    compiled = self.env["spp.cel.schema"]._compile(rule.expression, rule.target, types)
+                    compiled = self.env["spp.cel.schema"]._compile(rule.expression, rule.target, *definitions)
                     rule.not_compiled = compiled.not_compiled
             except RuleError as error:
                 rule.problem = f"{error}\n\n{error.pointer(rule.expression)}"

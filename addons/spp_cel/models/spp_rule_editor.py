@@ -10,6 +10,7 @@ from odoo.exceptions import UserError
 
 from ..lang import RuleError, Type
 from ..lang.reference import FUNCTIONS
+from .spp_cel_variable import COMPUTED
 
 _EXAMPLES = 5
 _TIMEOUT_SECONDS = 5
@@ -30,11 +31,16 @@ class SppRule(models.Model):
         schema = self._editor_schema(target)
         types = {kind.value: kind.words for kind in Type}
         types.update(list=_("a list"), record=_("a record"), number=_("a number"), value=_("a value"))
-        scopes = {"variables": self._editor_variables()}
+        variables = self.env["spp.cel.variable"].search([])
+        scopes = {
+            "variables": [self._editor_variable(known) for known in variables if known.kind == "constant"]
+        }
+        computed = [(COMPUTED[known.kind], known) for known in variables if known.kind in COMPUTED]
         left = [(target, target, schema.record_types[target])]
         while left:
             scope, type_name, record_type = left.pop()
             scopes[scope] = [self._editor_name(field, field.type.value) for field in record_type.fields]
+            scopes[scope] += [self._editor_variable(known) for kind, known in computed if kind == type_name]
             for collection in record_type.collections:
                 items = f"{type_name}.{collection.name}"
                 scopes[scope].append({**self._editor_name(collection, "list"), "scope": items})
@@ -120,8 +126,9 @@ class SppRule(models.Model):
     def _editor_compile(self, text, target):
         """(compiled rule, constants); RuleError if the text is refused."""
         self._editor_schema(target)
-        constants = self.env["spp.cel.variable"]._constants()
-        return self.env["spp.cel.schema"]._compile_with(str(text or ""), target, constants), constants
+        constants, computed = self.env["spp.cel.variable"]._definitions()
+        rule = self.env["spp.cel.schema"]._compile(str(text or ""), target, constants, computed)
+        return rule, constants
 
     def _editor_schema(self, target):
         schema = self.env["spp.cel.schema"]._schema()
@@ -134,14 +141,11 @@ class SppRule(models.Model):
         says_more = known.words.lower() != known.name.replace("_", " ")
         return {"name": known.name, "type": kind, "help": known.words if says_more else ""}
 
-    def _editor_variables(self):
-        variables = self.env["spp.cel.variable"].search([("scope", "=", "global")])
-        return [
-            {
-                "name": variable.name,
-                "type": variable.value_type,
-                "value": variable.value,
-                "help": variable.description or "",
-            }
-            for variable in variables
-        ]
+    @staticmethod
+    def _editor_variable(variable):
+        return {
+            "name": variable.name,
+            "type": variable.result_type or "value",
+            "value": variable.summary or "",
+            "help": variable.description or "",
+        }

@@ -31,6 +31,12 @@ _PROTECTED = {
 _OWN_METHOD = object()
 
 
+def _plain(constants):
+    return {
+        name: {"type": constant.type.value, "value": constant.value} for name, constant in constants.items()
+    }
+
+
 class SppRuleVersion(models.Model):
     _name = "spp.rule.version"
     _description = "Rule Version"
@@ -63,7 +69,10 @@ class SppRuleVersion(models.Model):
         help="Why it was published although it reaches nobody, everybody or an unusually large part.",
     )
     variables_snapshot = fields.Json(
-        readonly=True, copy=False, help="Type and value of each variable at the time of publishing."
+        readonly=True,
+        copy=False,
+        help="Type and value of each constant, and the expression of each computed variable, at the time of "
+        "publishing.",
     )
 
     _sql_constraints = [
@@ -147,7 +156,8 @@ class SppRuleVersion(models.Model):
         self.env.cr.execute("SELECT id FROM spp_rule WHERE id = %s FOR UPDATE", [self.rule_id.id])
         if self.state != "draft":
             raise UserError(_("Only a draft can be published."))
-        rule, constants = self._ready()
+        self._ready()
+        snapshot = self._snapshot()
         today = fields.Date.context_today(self)
         self._compare_on_sample(today)
         reach = self._reach(today)
@@ -163,10 +173,7 @@ class SppRuleVersion(models.Model):
                 "published_by_id": self.env.uid,
                 "published_reach": reach["text"],
                 "published_reason": reason or False,
-                "variables_snapshot": {
-                    name: {"type": constants[name].type.value, "value": constants[name].value}
-                    for name in rule.variables
-                },
+                "variables_snapshot": snapshot,
             }
         )
         self.env["spp.audit.entry"]._log(
@@ -200,30 +207,67 @@ class SppRuleVersion(models.Model):
         self.with_context(spp_cel_from=_OWN_METHOD).write(vals)
         self.flush_recordset()
 
-    def _constants(self):
-        """{name: Constant}: as published, or as they are now for a draft."""
+    def _snapshot(self):
+        """What the expression rests on, as `_definitions` reads it back."""
+        variables = self.env["spp.cel.variable"]
+        constants, computed = variables._used_by(self.expression, *variables._definitions())
+        return {
+            **_plain(constants),
+            **{
+                name: {"computed_for": record, "expression": expression}
+                for (record, name), expression in computed.items()
+            },
+        }
+
+    def _definitions(self):
+        """{name: Constant} and {(record type, name): expression}: as published, or as now for a draft."""
         self.ensure_one()
         if self.state == "draft":
-            return self.env["spp.cel.variable"]._constants()
-        return {
-            name: Constant(Type(kept["type"]), kept["value"])
-            for name, kept in (self.variables_snapshot or {}).items()
-        }
+            return self.env["spp.cel.variable"]._definitions()
+        constants, computed = {}, {}
+        for name, kept in (self.variables_snapshot or {}).items():
+            if "expression" in kept:
+                computed[kept["computed_for"], name] = kept["expression"]
+            else:
+                constants[name] = Constant(Type(kept["type"]), kept["value"])
+        return constants, computed
 
     def _compile(self):
         """(compiled rule, constants); RuleError if the expression is refused."""
-        constants = self._constants()
-        rule = self.env["spp.cel.schema"]._compile_with(self.expression or "", self.target, constants)
+        constants, computed = self._definitions()
+        rule = self.env["spp.cel.schema"]._compile(self.expression or "", self.target, constants, computed)
         return rule, constants
 
-    def _ready(self):
-        """As `_compile`, with an error that names the rule."""
+    def _ready(self, values=None):
+        """As `_compile`, with an error that names the rule.
+
+        :param values: {name: Constant} that replace the rule's own where it uses them: those of a program
+        """
         try:
-            return self._compile()
+            rule, constants = self._compile()
         except RuleError as error:
             raise UserError(
                 _("The rule “%(rule)s” cannot be used. %(error)s", rule=self.rule_id.name, error=error)
             ) from None
+        values = {name: value for name, value in (values or {}).items() if name in constants}
+        for name, value in values.items():
+            if value.type is not constants[name].type:
+                raise UserError(
+                    _(
+                        "The rule “%(rule)s” was published when “%(name)s” was %(type)s; the program's own value "
+                        "is %(other)s. Publish the rule again.",
+                        rule=self.rule_id.name,
+                        name=name,
+                        type=constants[name].type.words,
+                        other=value.type.words,
+                    )
+                )
+        return rule, {**constants, **values}
+
+    def _constants_used(self, values=None):
+        """{name: {type, value}} of the constants that an evaluation with a program's `values` uses."""
+        _rule, constants = self._ready(values)
+        return _plain(constants)
 
     @api.model
     def _run_settings(self, cr, limit="statement_timeout", seconds=_TIMEOUT_SECONDS):
@@ -244,13 +288,14 @@ class SppRuleVersion(models.Model):
             raise UserError(_("The system parameter spp_cel.%s must be a whole number.", name))
         return int(value)
 
-    def _outcome_query(self, population, as_of):
+    def _outcome_query(self, population, as_of, values=None):
         """SQL that selects (id, outcome, facts) for every id of `population`, in one statement.
 
         `population` is a SQL that selects a column `id`. Outcomes are eligible, not_eligible and
-        undetermined; facts are what the rule looked at, from which `_explain` makes sentences.
+        undetermined; facts are what the rule looked at, from which `_explain` makes sentences. `values` are
+        a program's own, as `_ready` takes them.
         """
-        rule, constants = self._ready()
+        rule, constants = self._ready(values)
         self.env.flush_all()
         if rule.not_compiled:
             return self._answered_one_by_one(rule, constants, population, as_of)
@@ -419,7 +464,13 @@ class SppRuleVersion(models.Model):
             "not_eligible": _("Not eligible on %s.", as_of),
             "undetermined": _("Undetermined on %s: data are missing.", as_of),
         }
-        rule, _constants = self._ready()
+        try:
+            rule, _constants = self._compile()
+        except RuleError as error:
+            # A field of the registry is gone. What was decided stays readable.
+            return _(
+                "%(outcome)s The rule can no longer be read. %(error)s", outcome=labels[outcome], error=error
+            )
         return " ".join([labels[outcome], *(rule.explain(facts) if facts else [])])
 
     def _compare_on_sample(self, as_of):

@@ -13,3 +13,5 @@ from . import test_one_by_one
 from . import test_oracle
 from . import test_publish
 from . import test_editor
+from . import test_logic_pack
+from . import test_variable

@@ -16,7 +16,7 @@ ROLES = (
     "payment_releaser",
     "admin",
 )
-MODELS = ("spp.rule", "spp.rule.version", "spp.cel.variable")
+MODELS = ("spp.rule", "spp.rule.version", "spp.cel.variable", "spp.logic.pack")
 
 
 @tagged("post_install", "-at_install")
@@ -62,7 +62,9 @@ class TestAccess(CheapPasswords, HttpCase):
             "spp.rule": {"name": "New", "target": "group", "expression": "true"},
             "spp.rule.version": {"rule_id": self.rule.id, "expression": "false"},
             "spp.cel.variable": {"name": "new_one", "value": "1"},
+            "spp.logic.pack": {"content": "code: x"},
         }
+        pack = self.env["spp.logic.pack"].search([], limit=1)
         for role in ROLES:
             if role == "program_manager":
                 continue
@@ -76,6 +78,8 @@ class TestAccess(CheapPasswords, HttpCase):
             self.refused(role, "spp.rule", "action_publish", [self.draft.id], reason="As decided")
             self.refused(role, "spp.rule", "action_open_publish", [self.draft.id])
             self.refused(role, "spp.rule.publish", "create", {"version_id": self.draft.draft_version_id.id})
+            self.refused(role, "spp.logic.pack", "action_install", pack.ids)
+            self.refused(role, "spp.logic.pack", "action_run_tests", pack.ids)
             self.refused(role, "spp.rule.version", "action_retire", self.rule.published_version_id.ids)
 
     def test_a_program_manager_goes_all_the_way(self):
@@ -118,6 +122,20 @@ class TestAccess(CheapPasswords, HttpCase):
         group.area_id = areas[0]
         answer = self.call("enrollment_officer", "spp.rule", "why", [self.rule.id], group.id)
         self.assertEqual(answer["registrant"], "Asked")
+
+    def test_a_program_manager_installs_a_pack(self):
+        (pack,) = self.call("program_manager", "spp.logic.pack", "search", [("code", "=", "child_benefit")])
+        self.assertIs(self.call("program_manager", "spp.logic.pack", "action_run_tests", [pack]), True)
+        action = self.call("program_manager", "spp.logic.pack", "action_install", [pack])
+        self.assertEqual(self.call("program_viewer", "spp.rule", "search_count", action["domain"]), 2)
+        for vals in ({"content": "x"}, {"upload": "eA=="}):
+            self.refused("program_manager", "spp.logic.pack", "write", [pack], vals)
+        self.refused("program_manager", "spp.logic.pack", "unlink", [pack])
+        self.call(
+            "program_manager", "spp.logic.pack", "write", [pack], {"test_results": [], "shipped": False}
+        )
+        (found,) = self.call("program_viewer", "spp.logic.pack", "read", [pack], ["test_results", "shipped"])
+        self.assertTrue(found["test_results"] and found["shipped"])
 
     def test_a_refused_expression_comes_back_as_a_clear_fault(self):
         with self.assertRaises(xmlrpc.client.Fault) as caught:

@@ -104,19 +104,19 @@ class TestRule(RuleCase):
         self.assertEqual((copy.expression, copy.state, copy.published_version_id.id), (CHILD, "draft", False))
 
     def test_publishing_keeps_the_values_of_variables(self):
-        rule = self.rule(PENSION, target="individual")
+        variable = self.as_manager["spp.cel.variable"].create({"name": "pension_age", "value": "60"})
+        rule = self.rule("individual.age >= variables.pension_age", target="individual")
         old_enough = self.individuals.filtered(lambda person: person.birthdate == datetime.date(1964, 2, 29))
         rule.action_publish()
         version = rule.published_version_id
-        self.assertEqual(version.variables_snapshot, {"retirement_age": {"type": "int", "value": 60}})
-        variable = self.as_manager["spp.cel.variable"].search([("name", "=", "retirement_age")])
+        self.assertEqual(version.variables_snapshot, {"pension_age": {"type": "int", "value": 60}})
         variable.value = "65"
         self.assertEqual(self.outcomes(version, old_enough[:1])[old_enough[0].id][0], "eligible")
         self.assertEqual(version.why(old_enough[0].id, AS_OF)["outcome"], "eligible")
         variable.unlink()
-        self.assertIn("at least 60 (retirement age)", version.why(old_enough[0].id, AS_OF)["why"]["words"])
+        self.assertIn("at least 60 (pension age)", version.why(old_enough[0].id, AS_OF)["why"]["words"])
         rule.with_context(active_test=False).invalidate_recordset()
-        self.assertIn("no variable “retirement_age”", rule.problem)
+        self.assertIn("no variable “pension_age”", rule.problem)
 
     def test_a_draft_whose_variable_is_gone_says_so(self):
         rule = self.rule(PENSION, target="individual")
