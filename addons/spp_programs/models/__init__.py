@@ -3,6 +3,7 @@ from . import fund_entry
 from . import fund_balance
 from . import program
 from . import program_benefit
+from . import program_variable
 from . import program_membership
 from . import cycle
 from . import cycle_beneficiary
@@ -14,3 +15,4 @@ from . import payment_exchange
 from . import payment
 from . import payment_summary
 from . import cycle_payments
+from . import spp_cel_variable

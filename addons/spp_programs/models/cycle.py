@@ -45,6 +45,7 @@ class Cycle(models.Model):
             "state",
             "state_reason",
             "rule_version_id",
+            "variable_values",
             "computed_at",
             "submitted_by",
             "submitted_at",
@@ -73,6 +74,14 @@ class Cycle(models.Model):
         copy=False,
         ondelete="restrict",
         help="The version of the program's rule that the outcomes were computed with.",
+    )
+    variable_values = fields.Json(
+        readonly=True,
+        copy=False,
+        help="Type and value of each constant that the outcomes were computed with.",
+    )
+    values_used = fields.Char(
+        compute="_compute_values_used", help="The constants that the outcomes were computed with."
     )
     state = fields.Selection(
         selection=[
@@ -127,6 +136,13 @@ class Cycle(models.Model):
     def _compute_display_name(self):
         for cycle in self:
             cycle.display_name = f"{cycle.program_id.code}/{cycle.number} {cycle.name}"
+
+    @api.depends("variable_values")
+    def _compute_values_used(self):
+        for cycle in self:
+            cycle.values_used = ", ".join(
+                f"{name} = {kept['value']}" for name, kept in sorted((cycle.variable_values or {}).items())
+            )
 
     @api.depends("state", "total_amount", "fund_free")
     def _compute_fund_after(self):
@@ -223,15 +239,23 @@ class Cycle(models.Model):
         self._check_state("draft")
         self.program_id._check_active()
         version = self.program_id._published_version()
+        values = self.program_id._variable_values()
         run = self.env["spp.run"]._start(
             "cycle_compute", _("Compute: %s", self.display_name), self, as_of=self.as_of
         )
         self.env.flush_all()
         self._clear()
-        self._insert_beneficiaries(version)
+        self._insert_beneficiaries(version, values)
         self._insert_entitlements()
         figures = self._count()
-        self._write_guarded({**figures, "rule_version_id": version.id, "computed_at": fields.Datetime.now()})
+        self._write_guarded(
+            {
+                **figures,
+                "rule_version_id": version.id,
+                "variable_values": version._constants_used(values),
+                "computed_at": fields.Datetime.now(),
+            }
+        )
         run._finish(
             {
                 self._fields[name]._description_string(self.env): figures[name]
@@ -409,7 +433,7 @@ class Cycle(models.Model):
         self.env.cr.execute(SQL("DELETE FROM spp_entitlement WHERE cycle_id = %s", self.id))
         self.env.cr.execute(SQL("DELETE FROM spp_cycle_beneficiary WHERE cycle_id = %s", self.id))
 
-    def _insert_beneficiaries(self, version):
+    def _insert_beneficiaries(self, version, values):
         """The outcome of every enrolled member, also of those whom the user's area hides: a cycle is whole."""
         members = SQL(
             """
@@ -444,7 +468,7 @@ class Cycle(models.Model):
                 """,
                 cycle=self.id,
                 members=members,
-                outcomes=version._outcome_query(population, self.as_of),
+                outcomes=version._outcome_query(population, self.as_of, values),
                 uid=self.env.uid,
                 now=self.env.cr.now(),
             ),

@@ -79,6 +79,14 @@ class Program(models.Model):
     benefit_ids = fields.One2many(
         comodel_name="spp.program.benefit", inverse_name="program_id", string="Benefits", copy=True
     )
+    variable_value_ids = fields.One2many(
+        comodel_name="spp.program.variable",
+        inverse_name="program_id",
+        string="Values",
+        copy=True,
+        help="The program's own values of rule variables. Where it has none, the general value holds: the one "
+        "the rule was published with.",
+    )
     membership_ids = fields.One2many(
         comodel_name="spp.program.membership", inverse_name="program_id", string="Members"
     )
@@ -391,6 +399,12 @@ class Program(models.Model):
             raise UserError(_("The eligibility rule of %s has no published version.", self.display_name))
         return version
 
+    def _variable_values(self):
+        """{name: Constant} of the program's own values, which replace those of the rule."""
+        return {
+            override.variable_id.name: override._constant() for override in self.sudo().variable_value_ids
+        }
+
     def _draft_cycles_outdated(self):
         """What drafts were computed from has changed: they must be computed again before submission."""
         # sudo: the cycle is told, whoever changed the program.
@@ -483,7 +497,7 @@ class Program(models.Model):
                 SELECT outcome, count(*) FROM changed GROUP BY outcome
                 """,
                 chosen=chosen,
-                outcomes=version._outcome_query(population, as_of),
+                outcomes=version._outcome_query(population, as_of, self._variable_values()),
                 as_of=as_of,
                 version=version.id,
                 uid=self.env.uid,

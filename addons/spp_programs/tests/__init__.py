@@ -11,3 +11,4 @@ from . import test_payment_states
 from . import test_program
 from . import test_rounding
 from . import test_set_based
+from . import test_program_variable
