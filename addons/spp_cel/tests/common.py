@@ -107,3 +107,10 @@ class RuleCase(TransactionCase):
         """{id: (outcome, facts)} by the one statement."""
         self.env.cr.execute(version._outcome_query(self.population(partners), as_of))
         return {row[0]: (row[1], row[2]) for row in self.env.cr.fetchall()}
+
+    def interpreted(self, version, partner, as_of=AS_OF):
+        """(outcome, facts) of one registrant by the interpreter."""
+        rule, constants = version._compile()
+        record = self.env["spp.cel.schema"]._records(version.target, partner)[partner.id]
+        answer = rule.evaluate(record, as_of, constants)
+        return answer.outcome, answer.facts

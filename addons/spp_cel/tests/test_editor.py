@@ -73,7 +73,8 @@ class TestEditor(CheapPasswords, HttpCase):
         items = schema.item_type(schema.record_types["group"].collection("members"))
         self.assertEqual(
             set(scopes[members["scope"]]),
-            {known.name for known in (*items.fields, *items.collections)},
+            {known.name for known in (*items.fields, *items.collections)}
+            | {"is_child", "is_elderly", "is_working_age"},
         )
         self.assertEqual(
             scopes["variables"]["poverty_line"],

@@ -62,7 +62,7 @@ class TestProgramVariable(ProgramsCase):
         cycle.action_submit()
         self.set_value("80")
         self.by_variable.expression = "individual.age >= 1"
-        self.by_variable.action_publish()
+        self.by_variable.action_publish("Two people are all there are")
         self.assertEqual((cycle.eligible_count, cycle.values_used), (1, "pension_age = 65"))
         reasons = {row.partner_id: row.reason for row in cycle.beneficiary_ids}
         self.assertIn("at least 65 (pension age)", reasons[self.younger])
