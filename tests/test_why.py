@@ -79,6 +79,9 @@ def test_an_officer_opens_a_refused_household_and_sees_why(system, refused):
         assert "smallest change" not in dialog
         marks = page.run("[...document.querySelectorAll('.modal .o_spp_why_mark')].map(m => m.innerText)")
         assert marks == ["✗", "✗", "✗"]
+        page.open(f"{system.url}/web#action=spp_programs.action_spp_program_membership")
+        page.wait_for(selector="td button[name=action_why]")
+        picture(page, "why-list")
         assert page.errors == []
 
 

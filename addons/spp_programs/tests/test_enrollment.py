@@ -39,6 +39,21 @@ class TestEnrollment(ProgramsCase):
         self.assertIn("60", self.members[1].reason)
         self.assertIn("not known", self.members[2].reason)
 
+    def test_why_shows_the_decision_as_kept_and_as_it_would_be_today(self):
+        self.enroll()
+        member = self.members[1].with_user(self.users["program_viewer"])
+        then = member.reason
+        self.young.birthdate = "1950-01-01"
+        dialog = member.action_why()
+        trial = member.env[dialog["res_model"]].with_context(**dialog["context"]).create({})
+        self.assertEqual((trial.decided, str(trial.decided_on)), (then, AS_OF))
+        self.assertEqual((member.outcome, trial.outcome), ("not_eligible", "eligible"))
+
+    def test_why_without_a_published_rule_says_so(self):
+        self.program.rule_id.sudo().action_retire()
+        with self.assertRaisesRegex(UserError, "no published rule"):
+            self.members[0].action_why()
+
     def test_missing_data_is_completed_and_the_person_enrolled(self):
         self.enroll()
         self.unknown.birthdate = "1940-05-05"
