@@ -89,12 +89,6 @@ CASES = [
         f"NOT {older(60, 'r')}",
     ),
     Case(
-        "disability grant of working age",
-        "individual.registrant_status == 'disabled' && individual.age >= 18 && individual.age < 60",
-        f"registrant_status = 'disabled' AND {older(18, 'r')} AND NOT {older(60, 'r')}",
-        f"registrant_status <> 'disabled' OR NOT {older(18, 'r')} OR {older(60, 'r')}",
-    ),
-    Case(
         "poor and vulnerable",
         "group.income < 100.0 && group.vulnerability_score >= 3.0",
         "r.income < 100 AND r.vulnerability_score >= 3",
@@ -123,11 +117,11 @@ CASES = [
         f"count(*) FILTER (WHERE {older(18)} AND NOT {older(60)}) AS workers, {UNKNOWN}",
     ),
     Case(
-        "two children or more",
-        "group.members.filter(m, m.age < 18).size() >= 2",
-        "young >= 2",
-        "COALESCE(young + unknown, 0) < 2",
-        f"count(*) FILTER (WHERE {younger(18)}) AS young, {UNKNOWN}",
+        "little income for each member",
+        "group.income / double(group.members.size()) < 30.0",
+        "r.income / n < 30",
+        "r.income / n >= 30",
+        "count(*) AS n",
     ),
     Case(
         "large, with children and an elder",
@@ -146,6 +140,13 @@ CASES = [
         "c.group_id IS NULL OR (unknown = 0 AND young + old <= workers)",
         f"count(*) FILTER (WHERE {younger(15)}) AS young, count(*) FILTER (WHERE {older(65)}) AS old,"
         f" count(*) FILTER (WHERE {older(15)} AND NOT {older(65)}) AS workers, {UNKNOWN}",
+    ),
+    Case(
+        "members who earn little together",
+        "group.members.filter(m, has(m.income)).sum(m, m.income) < 200.0",
+        "COALESCE(earned, 0) < 200",
+        "earned >= 200",
+        "sum(CAST(p.income AS numeric)) AS earned",
     ),
     Case(
         "a poor infant, or somebody disabled",

@@ -75,7 +75,7 @@ def outcomes(node, schema, target, population, as_of, constants):
     )
     facts = compiler.facts(node)
     return Sql(
-        f"WITH {POPULATION} AS (%s) SELECT r.id, %s AS outcome, %s AS facts %s",
+        f"WITH {POPULATION} AS NOT MATERIALIZED (%s) SELECT r.id, %s AS outcome, %s AS facts %s",
         population,
         outcome,
         facts,
@@ -87,14 +87,24 @@ def values(node, schema, target, population, as_of, constants, digits):
     """SELECT (id, value) for every id of `population`; the value of a number, rounded."""
     compiler = _Compiler(schema, target, as_of, constants, exists=False)
     value = Sql("round(CAST(%s AS numeric), %s)", compiler.value(node), digits)
-    return Sql(f"WITH {POPULATION} AS (%s) SELECT r.id, %s AS value %s", population, value, compiler.source())
+    return Sql(
+        f"WITH {POPULATION} AS NOT MATERIALIZED (%s) SELECT r.id, %s AS value %s",
+        population,
+        value,
+        compiler.source(),
+    )
 
 
 def matching(node, schema, target, population, as_of, constants):
     """SELECT the ids of `population` for which `node` is true."""
     compiler = _Compiler(schema, target, as_of, constants, exists=True)
     condition = compiler.true(node)
-    return Sql(f"WITH {POPULATION} AS (%s) SELECT r.id %s WHERE %s", population, compiler.source(), condition)
+    return Sql(
+        f"WITH {POPULATION} AS NOT MATERIALIZED (%s) SELECT r.id %s WHERE %s",
+        population,
+        compiler.source(),
+        condition,
+    )
 
 
 def records(record_type, population):
