@@ -12,7 +12,8 @@ a negation around it, birthdate ranges stay usable by an index, and counting sta
 
 There is no correlated scalar subquery over a table. Every value is a bound parameter with an explicit
 cast; what depends on no record is computed beforehand. Arithmetic whose result might not fit is computed
-behind a fence (`_held`) and is NULL where it does not.
+behind a fence (`_held`) and is NULL where it does not. The population is not materialized: reading it
+twice is cheap, and only so can PostgreSQL use several processes.
 """
 
 import re
