@@ -12,6 +12,7 @@ import { useDebounced } from "@web/core/utils/timing";
 import { formatInteger } from "@web/views/fields/formatters";
 import { useInputField } from "@web/views/fields/input_field_hook";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
+import { FormViewDialog } from "@web/views/view_dialogs/form_view_dialog";
 
 import { complete, offsetOf, tokenize } from "./cel_language";
 
@@ -32,7 +33,7 @@ export class CelEditor extends Component {
 
     setup() {
         this.orm = useService("orm");
-        this.action = useService("action");
+        this.dialog = useService("dialog");
         this.textarea = useRef("textarea");
         this.layer = useRef("layer");
         this.popup = useRef("popup");
@@ -186,7 +187,10 @@ export class CelEditor extends Component {
             percent: this.total ? (100 * counts[name]) / this.total : 0,
             share: this.share(counts[name], this.total),
             examples: counts.examples[name],
-            more: counts[name] - counts.examples[name].length,
+            more:
+                counts[name] > counts.examples[name].length
+                    ? _t("and %s more", formatInteger(counts[name] - counts.examples[name].length))
+                    : "",
         });
         return [
             outcome("eligible", _t("Eligible"), "success"),
@@ -207,10 +211,6 @@ export class CelEditor extends Component {
             return _t("more than 99 %");
         }
         return `${percent} %`;
-    }
-
-    formatInteger(number) {
-        return formatInteger(number);
     }
 
     // -- asking the server ---------------------------------------------------------------------
@@ -244,39 +244,53 @@ export class CelEditor extends Component {
         this.countSoon();
     }
 
+    get question() {
+        return [this.state.text, this.target, this.asOf];
+    }
+
+    isCurrent(question) {
+        return this.question.every((part, number) => part === question[number]);
+    }
+
     async check() {
-        const { text } = this.state;
-        const problem = await this.lastCheck.add(this.call("editor_check", text, this.target));
-        if (text === this.state.text) {
+        const { question } = this;
+        const [text, target] = question;
+        const problem = await this.lastCheck.add(this.call("editor_check", text, target));
+        if (this.isCurrent(question)) {
             this.state.problem = problem ? { text, ...problem } : null;
         }
     }
 
     /** Count for the text as it is now. One request at a time: a slow one is not piled upon. */
     async count() {
-        this.nextCount = [this.state.text, this.target, this.asOf];
+        this.nextCount = this.question;
         if (this.isCounting) {
             return;
         }
         this.isCounting = true;
         try {
             while (this.nextCount) {
-                const asked = this.nextCount;
+                const question = this.nextCount;
                 this.nextCount = null;
-                const counts = await this.call("editor_count", ...asked);
-                const now = [this.state.text, this.target, this.asOf];
-                if (counts && asked.every((part, number) => part === now[number])) {
+                const counts = await this.countFor(question);
+                if (counts && this.isCurrent(question)) {
                     this.state.counts = counts;
                     this.state.isStale = false;
                 }
             }
-        } catch (error) {
-            if (!(error.exceptionName || "").startsWith("odoo.exceptions.")) {
-                throw error; // not meant for the user: the web client shows it as it does everywhere
-            }
-            this.state.counts = { failed: error.data.message };
         } finally {
             this.isCounting = false;
+        }
+    }
+
+    async countFor(question) {
+        try {
+            return await this.call("editor_count", ...question);
+        } catch (error) {
+            if ((error.exceptionName || "").startsWith("odoo.exceptions.")) {
+                return { failed: error.data.message };
+            }
+            throw error; // not meant for the user: the web client shows it as it does everywhere
         }
     }
 
@@ -403,13 +417,16 @@ export class CelEditor extends Component {
 
     // -- the people behind the numbers -----------------------------------------------------------
 
+    /** Show a registrant over the rule, whose text may not be saved yet. */
     async open(registrant) {
-        const action = await this.orm.call("res.partner", "get_formview_action", [[registrant.id]]);
-        this.action.doAction({
-            ...action,
-            name: registrant.name,
-            target: "new",
-            flags: { mode: "readonly" },
+        const viewId = await this.orm.call("res.partner", "get_formview_id", [[registrant.id]]);
+        this.dialog.add(FormViewDialog, {
+            resModel: "res.partner",
+            resId: registrant.id,
+            viewId,
+            title: registrant.name,
+            preventCreate: true,
+            preventEdit: true,
         });
     }
 }
