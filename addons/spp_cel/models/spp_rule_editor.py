@@ -7,6 +7,7 @@ from psycopg2.errors import QueryCanceled
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ..lang import RuleError, Type
 from ..lang.reference import FUNCTIONS
@@ -104,7 +105,7 @@ class SppRule(models.Model):
         if rule.not_compiled:
             return {"failed": _("There are no live numbers for this condition. %s", rule.not_compiled)}
         schema = self.env["spp.cel.schema"]
-        population = schema._population(target)
+        population = self._editor_population(target)
         run_settings = self.env["spp.rule.version"]._run_settings
         run_settings(self.env.cr, "editor_timeout", _TIMEOUT_SECONDS)
         try:
@@ -122,6 +123,23 @@ class SppRule(models.Model):
             for outcome, (_count, ids) in tally.items()
         }
         return {**counts, "warning": self._warning(**counts), "examples": examples}
+
+    def _editor_population(self, target):
+        """Registrants whom the user may see; of groups only those whose members the user may all see.
+
+        With a condition of one's own on a member, the numbers would give away what is hidden of the member.
+        """
+        population = self.env["spp.cel.schema"]._population(target)
+        if target != "group" or not self.env.user.sudo().spp_area_ids:  # sudo: the user's own limits
+            return population
+        people = self.env["res.partner"].with_context(active_test=False)
+        return SQL(
+            "SELECT id FROM (%s) AS seen WHERE NOT EXISTS ("
+            "SELECT FROM spp_group_membership link WHERE link.group_id = seen.id"
+            " AND link.individual_id NOT IN (%s))",
+            population,
+            people._search([("is_registrant", "=", True)]).select(),
+        )
 
     def _editor_compile(self, text, target):
         """(compiled rule, constants); RuleError if the text is refused."""

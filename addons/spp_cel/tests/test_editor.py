@@ -135,11 +135,22 @@ class TestEditor(CheapPasswords, HttpCase):
     def test_an_officer_counts_the_people_of_the_own_areas_only(self):
         area = self.env["spp.area"].create({"name": "North", "code": "cel-north"})
         self.groups[:3].area_id = area
+        self.groups[:3].member_ids.individual_id.area_id = area
         officer = self.users["enrollment_officer"]
         officer.spp_area_ids = area
         answer = self.call("editor_count", "true", "group", role="enrollment_officer")
         self.assertEqual((answer["eligible"], answer["not_eligible"], answer["undetermined"]), (3, 0, 0))
         self.assertEqual([some["id"] for some in answer["examples"]["eligible"]], self.groups[:3].ids)
+
+    def test_what_is_hidden_of_a_member_cannot_be_asked_for(self):
+        area = self.env["spp.area"].create({"name": "North", "code": "cel-north"})
+        group, member = self.groups[0], self.groups[0].member_ids.individual_id[:1]
+        group.area_id = area
+        officer = self.users["enrollment_officer"]
+        officer.spp_area_ids = area
+        self.assertNotEqual(member.area_id, area)
+        answer = self.call("editor_count", "group.members.size() > 0", "group", role="enrollment_officer")
+        self.assertEqual((answer["eligible"], answer["not_eligible"], answer["undetermined"]), (0, 0, 0))
 
     def test_numbers_that_are_probably_not_meant_come_with_a_warning(self):
         self.assertIn("Everybody", self.call("editor_count", "true", "group")["warning"])
