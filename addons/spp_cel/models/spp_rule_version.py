@@ -31,10 +31,14 @@ _PROTECTED = {
 _OWN_METHOD = object()
 
 
-def _plain(constants):
+def plain(constants):
     return {
         name: {"type": constant.type.value, "value": constant.value} for name, constant in constants.items()
     }
+
+
+def typed(kept):
+    return Constant(Type(kept["type"]), kept["value"])
 
 
 class SppRuleVersion(models.Model):
@@ -212,7 +216,7 @@ class SppRuleVersion(models.Model):
         variables = self.env["spp.cel.variable"]
         constants, computed = variables._used_by(self.expression, *variables._definitions())
         return {
-            **_plain(constants),
+            **plain(constants),
             **{
                 name: {"computed_for": record, "expression": expression}
                 for (record, name), expression in computed.items()
@@ -229,7 +233,7 @@ class SppRuleVersion(models.Model):
             if "expression" in kept:
                 computed[kept["computed_for"], name] = kept["expression"]
             else:
-                constants[name] = Constant(Type(kept["type"]), kept["value"])
+                constants[name] = typed(kept)
         return constants, computed
 
     def _compile(self):
@@ -267,7 +271,7 @@ class SppRuleVersion(models.Model):
     def _constants_used(self, values=None):
         """{name: {type, value}} of the constants that an evaluation with a program's `values` uses."""
         _rule, constants = self._ready(values)
-        return _plain(constants)
+        return plain(constants)
 
     @api.model
     def _run_settings(self, cr, limit="statement_timeout", seconds=_TIMEOUT_SECONDS):
@@ -407,11 +411,15 @@ class SppRuleVersion(models.Model):
         :returns: `outcome`, `as_of`, `rule`, `registrant`, `missing`; `why`, the tree, whose parts lang/why.py
             describes; `changes_shown`, and if so `changes`: what would have to be different to flip the outcome
         """
+        return self._why(partner_id, as_of)
+
+    def _why(self, partner_id, as_of, values=None):
+        """As `why`, with a program's own `values`."""
         self.ensure_one()
         self.check_access_rights("read")
         self.check_access_rule("read")
         as_of = fields.Date.to_date(as_of) or fields.Date.context_today(self)
-        rule, constants = self._ready()
+        rule, constants = self._ready(values)
         partner = self.env["res.partner"].browse(int(partner_id))
         record = self.env["spp.cel.schema"]._record_to_show(self.target, partner)
         tree = rule.why(record, as_of, constants)
@@ -429,8 +437,11 @@ class SppRuleVersion(models.Model):
             answer["changes"] = list(way.sentences) if way else []
         return answer
 
-    def _action_why(self, partner, decided, decided_on):
-        """Open the dialog about one registrant, with what was decided before, and when."""
+    def _action_why(self, partner, decided, decided_on, values=None):
+        """Open the dialog about one registrant, with what was decided before, and when.
+
+        :param values: those of the program, {name: {type, value}}
+        """
         if not self:
             raise UserError(_("There is no published rule to ask."))
         return {
@@ -444,6 +455,7 @@ class SppRuleVersion(models.Model):
                 "default_partner_id": partner.id,
                 "default_decided": decided,
                 "default_decided_on": decided_on,
+                "default_own_values": values or {},
             },
         }
 

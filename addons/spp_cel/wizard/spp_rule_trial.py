@@ -2,6 +2,8 @@
 
 from odoo import api, fields, models
 
+from ..models.spp_rule_version import typed
+
 
 class SppRuleTrial(models.TransientModel):
     _name = "spp.rule.trial"
@@ -28,6 +30,7 @@ class SppRuleTrial(models.TransientModel):
         compute="_compute_outcome",
     )
     why = fields.Json(compute="_compute_outcome", help="The answer part by part.")
+    own_values = fields.Json(readonly=True, help="The program's own values of variables, with their types.")
     decided = fields.Text(
         readonly=True, help="What was decided about this registrant before, and why; kept with the decision."
     )
@@ -38,5 +41,6 @@ class SppRuleTrial(models.TransientModel):
         for trial in self:
             trial.outcome = trial.why = False
             if trial.partner_id and trial.as_of:
-                trial.why = trial.version_id.why(trial.partner_id.id, trial.as_of)
+                values = {name: typed(kept) for name, kept in (trial.own_values or {}).items()}
+                trial.why = trial.version_id._why(trial.partner_id.id, trial.as_of, values)
                 trial.outcome = trial.why["outcome"]

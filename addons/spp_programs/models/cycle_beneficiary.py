@@ -80,4 +80,6 @@ class CycleBeneficiary(models.Model):
         """Open why the rule says what it says: as decided for the cycle, and as it would be today."""
         self.ensure_one()
         cycle = self.cycle_id
-        return cycle.rule_version_id._action_why(self.partner_id, self.reason, cycle.as_of)
+        return cycle.rule_version_id._action_why(
+            self.partner_id, self.reason, cycle.as_of, cycle.variable_values
+        )

@@ -7,6 +7,8 @@ does not touch it. Nobody is ever deleted.
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
+from odoo.addons.spp_cel.models.spp_rule_version import plain
+
 # decision of a person: (states it applies to, state it leads to, how the audit trail names it)
 DECISIONS = {
     "enroll": (("candidate", "ineligible"), "enrolled", "Member enrolled by hand"),
@@ -194,7 +196,8 @@ class ProgramMembership(models.Model):
         """Open why the rule says what it says: as decided then, and as it would be today."""
         self.ensure_one()
         version = self.program_id.rule_id.published_version_id or self.rule_version_id
-        return version._action_why(self.partner_id, self.reason, self.evaluated_on or self.state_date)
+        values = plain(self.program_id._variable_values())
+        return version._action_why(self.partner_id, self.reason, self.evaluated_on or self.state_date, values)
 
     # ------------------------------------------------------------------ business
 

@@ -69,6 +69,17 @@ class TestProgramVariable(ProgramsCase):
         with self.assertRaises(UserError):
             cycle.with_user(self.manager).write({"variable_values": {}})
 
+    def test_why_is_answered_with_the_values_of_the_program(self):
+        self.set_value("65")
+        self.enrolled()
+        member = self.program.membership_ids.filtered(lambda member: member.partner_id == self.younger)
+        action = member.with_user(self.officer).action_why()
+        trial = (
+            self.env["spp.rule.trial"].with_user(self.officer).with_context(**action["context"]).create({})
+        )
+        self.assertEqual(trial.outcome, "not_eligible")
+        self.assertEqual(trial.version_id.why(self.younger.id, AS_OF)["outcome"], "eligible")
+
     def test_every_change_is_in_the_trail(self):
         own = self.set_value("65")
         self.set_value("66")
