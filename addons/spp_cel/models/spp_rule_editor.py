@@ -32,7 +32,7 @@ class SppRule(models.Model):
         schema = self._editor_schema(target)
         types = {kind.value: kind.words for kind in Type}
         types.update(list=_("a list"), record=_("a record"), number=_("a number"), value=_("a value"))
-        variables = self.env["spp.cel.variable"].search([])
+        variables = self.env["spp.cel.variable"].search([("kind", "!=", False)])
         scopes = {
             "variables": [self._editor_variable(known) for known in variables if known.kind == "constant"]
         }
