@@ -54,6 +54,7 @@ class Type(enum.Enum):
 class Field:
     """One thing known about a record.
 
+    `places` says that a decimal number is stored as numeric with so many decimal places at most.
     With `age_of`, a date field, this one is the calendar age on the as-of date; it has no SQL of its
     own. Someone born after the as-of date has no age.
     """
@@ -65,6 +66,7 @@ class Field:
     nullable: bool = True
     join: str = ""
     age_of: "Field | None" = None
+    places: int | None = None
 
     @property
     def words(self):

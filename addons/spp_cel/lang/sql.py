@@ -202,11 +202,11 @@ class _Compiler:
                 sign = " AND " if isinstance(node, ir.And) else " OR "
                 return Sql("(%s)", Sql.join(sign, map(self.true, node.items)))
             case ir.Not(operand=ir.Has() as has):
-                return Sql("%s IS NULL", self.value(has.operand))
+                return Sql("%s IS NULL", self._stored(has.operand))
             case ir.Not():
                 return Sql("NOT %s", self.value(node.operand))
             case ir.Has():
-                return Sql("%s IS NOT NULL", self.value(node.operand))
+                return Sql("%s IS NOT NULL", self._stored(node.operand))
             case ir.In():
                 return self._in(node)
             case ir.Compare():
@@ -376,13 +376,15 @@ class _Compiler:
         key = ir.text(node)
         numbers = [number for number, total in enumerate(members.totals) if ir.text(total[0]) == key]
         if not numbers:
-            operand = self._inside(node, members, self.value, node.operand)
+            is_added = node.kind in ("sum", "avg") and node.operand.type is Type.DOUBLE
+            operand = self._inside(node, members, self._addend if is_added else self.value, node.operand)
+            stored = self._inside(node, members, self._stored, node.operand)
             if node.predicate is None:
-                counts, missing = Sql("TRUE"), Sql("(%s) IS NULL", operand)
+                counts, missing = Sql("TRUE"), Sql("(%s) IS NULL", stored)
             else:
                 counts = self._inside(node, members, self.true)
                 possible = Sql("(%s) IS NOT TRUE", self._inside(node, members, self.false))
-                missing = Sql("(%s AND ((%s) IS NOT TRUE OR (%s) IS NULL))", possible, counts, operand)
+                missing = Sql("(%s AND ((%s) IS NOT TRUE OR (%s) IS NULL))", possible, counts, stored)
             members.totals.append((node, operand, counts, missing))
             numbers = [len(members.totals) - 1]
         name = f"{members.collection.name}_"
@@ -406,6 +408,23 @@ class _Compiler:
         held = f"CASE WHEN {known} AND ({column} = 0 OR abs({column}) BETWEEN {least} AND {most}) THEN "
         total = f"CAST({column} AS double precision)"
         return Sql(f"{held} {total if node.kind == 'sum' else f'{total} / NULLIF({number}, 0)'} END")
+
+    def _addend(self, node):
+        """A decimal number as numeric, rounded as `functions.exact` does, to be added without loss."""
+        if isinstance(node, ir.FieldOf) and node.field.places is not None:
+            stored = self._stored(node)
+            most = f"1e{15 - node.field.places}"  # below it the number has no more than 15 digits
+            return Sql(
+                f"CASE WHEN abs(%s) < {most} THEN %s ELSE CAST(%s AS numeric) END",
+                stored, stored, self.value(node),
+            )  # fmt: skip
+        return Sql("CAST(%s AS numeric)", self.value(node))
+
+    def _stored(self, node):
+        """Something that is NULL where the node is missing, as cheap as can be had."""
+        if isinstance(node, ir.FieldOf) and not node.field.age_of:
+            return Sql(self.rows[node.record].column(node.field))
+        return self.value(node)
 
     def _joined(self, node):
         if self.inside:

@@ -45,15 +45,27 @@ class CelSchema(models.AbstractModel):
             Field("age", Type.INT, label="Age", age_of=BIRTHDATE),
             BIRTHDATE,
             Field("gender", Type.STRING, "{r}.gender", "Gender"),
-            Field("income", Type.DOUBLE, "{r}.income", "Income"),
-            Field("vulnerability_score", Type.DOUBLE, "{r}.vulnerability_score", "Vulnerability score"),
+            Field("income", Type.DOUBLE, "{r}.income", "Income", places=2),
+            Field(
+                "vulnerability_score",
+                Type.DOUBLE,
+                "{r}.vulnerability_score",
+                "Vulnerability score",
+                places=2,
+            ),
             Field("registrant_status", Type.STRING, "{r}.registrant_status", "Status"),
         ]
 
     def _group_fields(self):
         return [
-            Field("income", Type.DOUBLE, "{r}.income", "Income"),
-            Field("vulnerability_score", Type.DOUBLE, "{r}.vulnerability_score", "Vulnerability score"),
+            Field("income", Type.DOUBLE, "{r}.income", "Income", places=2),
+            Field(
+                "vulnerability_score",
+                Type.DOUBLE,
+                "{r}.vulnerability_score",
+                "Vulnerability score",
+                places=2,
+            ),
             Field(
                 "kind",
                 Type.STRING,

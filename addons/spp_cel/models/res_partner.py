@@ -9,13 +9,13 @@ class ResPartner(models.Model):
     _sql_constraints = [
         (
             "spp_cel_income_range",
-            "CHECK (income = 0 OR abs(income) BETWEEN 1e-15 AND 1e15)",
-            "The income is too large, or is not a number.",
+            "CHECK (abs(income) <= 1e15 AND income = round(income, 2))",
+            "The income is too large, is not a number, or has more than two decimal places.",
         ),
         (
             "spp_cel_vulnerability_score_range",
-            "CHECK (vulnerability_score = 0 OR abs(vulnerability_score) BETWEEN 1e-15 AND 1e15)",
-            "The vulnerability score is too large, or is not a number.",
+            "CHECK (abs(vulnerability_score) <= 1e15 AND vulnerability_score = round(vulnerability_score, 2))",
+            "The vulnerability score is too large, is not a number, or has more than two decimal places.",
         ),
         (
             "spp_cel_birthdate_range",

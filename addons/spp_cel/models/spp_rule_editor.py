@@ -3,6 +3,7 @@
 All of it only reads. Whoever may read rules may call it, over XML-RPC as well.
 """
 
+from markupsafe import Markup
 from psycopg2.errors import QueryCanceled
 
 from odoo import _, api, fields, models
@@ -17,8 +18,44 @@ _EXAMPLES = 5
 _TIMEOUT_SECONDS = 5
 
 
+def _written(scope):
+    """How a scope is written before a dot: an item of a list has the name that the macro gives it."""
+    return "m" if "." in scope else scope
+
+
+def _table(title, rows):
+    """A heading, and a table whose first column is code."""
+    body = Markup().join(
+        Markup("<tr><td><code>%s</code></td>%s</tr>")
+        % (row[0], Markup().join(Markup("<td>%s</td>") % cell for cell in row[1:]))
+        for row in rows
+    )
+    return Markup("<h4>%s</h4><table class='table table-sm'><tbody>%s</tbody></table>") % (title, body)
+
+
 class SppRule(models.Model):
     _inherit = "spp.rule"
+
+    reference = fields.Html(
+        compute="_compute_reference",
+        sanitize=False,  # made here, of escaped texts
+        help="All names, functions and operators that the condition may use.",
+    )
+
+    @api.depends("target")
+    def _compute_reference(self):
+        for rule in self:
+            words = self.editor_vocabulary(rule.target or "group")
+            names = [
+                (f"{_written(scope)}.{entry['name']}", words["types"][entry["type"]], entry["help"])
+                for scope, entries in words["scopes"].items()
+                for entry in entries
+            ]
+            functions = [
+                (known.signature, known.help, Markup("<code>%s</code>") % known.example)
+                for known in FUNCTIONS
+            ]
+            rule.reference = _table(_("Names"), names) + _table(_("Functions and operators"), functions)
 
     @api.model
     def editor_vocabulary(self, target):

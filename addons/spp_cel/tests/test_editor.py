@@ -2,6 +2,8 @@
 
 import xmlrpc.client
 
+from lxml import html
+
 from odoo import fields
 from odoo.tests import HttpCase, new_test_user, tagged
 
@@ -56,6 +58,23 @@ class TestEditor(CheapPasswords, HttpCase):
         for method, arguments in METHODS.items():
             self.call(method, *arguments, role="program_manager")
         self.assertEqual(count(), before)
+
+    def test_the_help_lists_every_name_and_function_and_its_examples_are_rules(self):
+        for target in ("group", "individual"):
+            rule = self.env["spp.rule"].create({"name": "Help", "target": target})
+            text = html.fromstring(rule.reference).text_content()
+            for entries in self.call("editor_vocabulary", target)["scopes"].values():
+                for entry in entries:
+                    self.assertIn(f".{entry['name']}", text)
+            for function in FUNCTIONS:
+                self.assertIn(function.signature, text)
+                self.assertIn(function.example, text)
+        form = html.fromstring(self.env.ref("spp_cel.view_spp_rule_form").arch)
+        examples = form.xpath("//page//td/code/text()")
+        self.assertGreater(len(examples), 4)
+        for example in examples:
+            target = "group" if "group." in example else "individual"
+            self.assertFalse(self.call("editor_check", str(example), target), example)
 
     def test_the_vocabulary_has_the_names_of_the_registry_with_their_types(self):
         self.env["spp.cel.variable"].create(
