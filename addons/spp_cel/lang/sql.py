@@ -440,6 +440,8 @@ class _Compiler:
 
     def _linked(self, members):
         collection, row = members.collection, members.row
+        if not row.used:  # only counted: that the item exists is the link's foreign key
+            return Sql(f"{collection.table} link")
         return Sql(
             f"{collection.table} link JOIN {row.table} m ON m.id = link.{collection.item} {row.joins()}"
         )
@@ -592,6 +594,8 @@ class _Compiler:
     def source(self):
         """FROM, once everything else is compiled and the joins are known."""
         joins = [self._grouped(members) for members in self.members.values()]
+        if not self.row.used:
+            return Sql(f"FROM {POPULATION} r %s", Sql.join(" ", joins) if joins else Sql(""))
         return Sql(
             f"FROM {POPULATION} JOIN {self.row.table} r ON r.id = {POPULATION}.id {self.row.joins()} %s",
             Sql.join(" ", joins),
