@@ -13,6 +13,8 @@ from ..lang import Collection, Constant, Field, RecordType, Schema, Type, compil
 from ..lang import sql as lang_sql
 
 OUTCOMES = ("eligible", "not_eligible", "undetermined")
+INCOME = Field("income", Type.DOUBLE, "{r}.income", "Income", places=2)
+SCORE = Field("vulnerability_score", Type.DOUBLE, "{r}.vulnerability_score", "Vulnerability score", places=2)
 BIRTHDATE = Field("birthdate", Type.DATE, "{r}.birthdate", "Birthdate")
 
 
@@ -45,27 +47,15 @@ class CelSchema(models.AbstractModel):
             Field("age", Type.INT, label="Age", age_of=BIRTHDATE),
             BIRTHDATE,
             Field("gender", Type.STRING, "{r}.gender", "Gender"),
-            Field("income", Type.DOUBLE, "{r}.income", "Income", places=2),
-            Field(
-                "vulnerability_score",
-                Type.DOUBLE,
-                "{r}.vulnerability_score",
-                "Vulnerability score",
-                places=2,
-            ),
+            INCOME,
+            SCORE,
             Field("registrant_status", Type.STRING, "{r}.registrant_status", "Status"),
         ]
 
     def _group_fields(self):
         return [
-            Field("income", Type.DOUBLE, "{r}.income", "Income", places=2),
-            Field(
-                "vulnerability_score",
-                Type.DOUBLE,
-                "{r}.vulnerability_score",
-                "Vulnerability score",
-                places=2,
-            ),
+            INCOME,
+            SCORE,
             Field(
                 "kind",
                 Type.STRING,
