@@ -13,8 +13,8 @@ from scripts import debian
 from scripts.steps import NotToBeHad
 
 pytestmark = pytest.mark.skipif(
-    not all(shutil.which(program) for program in ("apt-get", "dpkg-deb", "gpg")),
-    reason="needs apt-get, dpkg-deb and gpg",
+    not all(shutil.which(program) for program in ("apt-get", "dpkg-deb", "gpg", "gpgconf")),
+    reason="needs apt-get, dpkg-deb, gpg and gpgconf",
 )
 ADDONS = "usr/lib/python3/dist-packages/odoo/addons"
 #: package → {file: text}; as in Debian, Odoo's package links to files of the others
@@ -37,6 +37,7 @@ class Archive:
 
     def gpg(self, *arguments):
         subprocess.run(["gpg", "--homedir", self.home, "--batch", "--quiet", *arguments], check=True)
+        subprocess.run(["gpgconf", "--homedir", self.home, "--kill", "gpg-agent"], check=True)
 
     def publish(self, suite, packages):
         entries = []
