@@ -108,14 +108,14 @@ def over(record, extra=()):
     return st.one_of(leaves)
 
 
-def joined(leaf):
+def joined(leaf, max_leaves=4):
     return st.recursive(
         leaf,
         lambda inner: (
             st.builds("({} {} {})".format, inner, st.sampled_from(["&&", "||"]), inner)
             | st.builds("!({})".format, inner)
         ),
-        max_leaves=4,
+        max_leaves=max_leaves,
     )
 
 

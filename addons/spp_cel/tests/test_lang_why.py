@@ -3,6 +3,7 @@
 import datetime
 import os
 import time
+from functools import partial
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,9 @@ from odoo.tests import BaseCase
 
 from ..lang import RuleError, compile_rule
 from ..lang.why import SHOWN_ITEMS
+from . import test_agreement
 from .lang_registry import AS_OF, SCHEMA, VARIABLES, born, household
+from .test_agreement import COMPARISON
 
 
 def named(name, years, **values):
@@ -194,7 +197,7 @@ class TestLangChange(WhyCase):
         self.check("individual.age < 0", born(3))
 
 
-COMPARISON = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
+joined = partial(test_agreement.joined, max_leaves=5)
 AMOUNT = st.sampled_from(["0.0", "100.0", "99.99", "variables.poverty_line", "-5.0", "3.5"])
 YEARS = st.sampled_from(["0", "4", "5", "20", "variables.retirement_age"])
 
@@ -211,17 +214,6 @@ def conditions(record):
             st.sampled_from([f"{record}.gender == 'f'", f"{record}.gender in ['m', 'x']", f"has({record}.birthdate)"]),
         ]),
     )  # fmt: skip
-
-
-def joined(leaf):
-    return st.recursive(
-        leaf,
-        lambda inner: (
-            st.builds("({} {} {})".format, inner, st.sampled_from(["&&", "||"]), inner)
-            | st.builds("!({})".format, inner)
-        ),
-        max_leaves=5,
-    )
 
 
 COUNT = st.builds("group.members.filter(m, {}).size()".format, joined(conditions("m") | st.just("m.is_head")))
