@@ -2,10 +2,12 @@ from . import guarded
 from . import fund_entry
 from . import fund_balance
 from . import program
+from . import program_enrollment
 from . import program_benefit
 from . import program_variable
 from . import program_membership
 from . import cycle
+from . import cycle_computation
 from . import cycle_beneficiary
 from . import entitlement
 from . import res_partner

@@ -8,10 +8,6 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools import SQL
 
-from odoo.addons.spp_base.tools import statistics
-
-from ..tools.money import rounded
-
 # state: states it may be reached from
 TRANSITIONS = {
     "draft": ("submitted",),
@@ -226,46 +222,6 @@ class Cycle(models.Model):
 
     # ------------------------------------------------------------------ actions
 
-    def action_compute(self):
-        """Compute the outcome of every enrolled member and the entitlements of who is eligible; drafts only.
-
-        A draft that was computed before is computed afresh. Role: program manager.
-
-        :return: id of the run (spp.run)
-        """
-        self.ensure_one()
-        self._check_role("program_manager")
-        self._lock()
-        self._check_state("draft")
-        self.program_id._check_active()
-        version = self.program_id._published_version()
-        values = self.program_id._variable_values()
-        run = self.env["spp.run"]._start(
-            "cycle_compute", _("Compute: %s", self.display_name), self, as_of=self.as_of
-        )
-        self.env.flush_all()
-        self._clear()
-        self._insert_beneficiaries(version, values)
-        self._insert_entitlements()
-        figures = self._count()
-        self._write_guarded(
-            {
-                **figures,
-                "rule_version_id": version.id,
-                "variable_values": version._constants_used(values),
-                "computed_at": fields.Datetime.now(),
-            }
-        )
-        run._finish(
-            {
-                self._fields[name]._description_string(self.env): figures[name]
-                for name in FIGURES
-                if name != "total_amount"
-            }
-        )
-        self.env.invalidate_all()
-        return run.id
-
     def action_submit(self):
         """Freeze the cycle and ask for its approval. Role: program manager."""
         self._check_role("program_manager")
@@ -425,109 +381,6 @@ class Cycle(models.Model):
             SQL("SELECT COALESCE(max(number), 0) + 1 FROM spp_cycle WHERE program_id = %s", program.id)
         )
         return self.env.cr.fetchone()[0]
-
-    # ------------------------------------------------------------------ computation
-
-    def _clear(self):
-        """Remove what an earlier computation of this draft left."""
-        self.env.cr.execute(SQL("DELETE FROM spp_entitlement WHERE cycle_id = %s", self.id))
-        self.env.cr.execute(SQL("DELETE FROM spp_cycle_beneficiary WHERE cycle_id = %s", self.id))
-
-    def _insert_beneficiaries(self, version, values):
-        """The outcome of every enrolled member, also of those whom the user's area hides: a cycle is whole."""
-        members = SQL(
-            """
-            SELECT m.id, m.partner_id, m.by_hand, m.state_reason, p.registrant_status
-              FROM spp_program_membership m
-              JOIN res_partner p ON p.id = m.partner_id
-             WHERE m.program_id = %s AND m.state = 'enrolled'
-            """,
-            self.program_id.id,
-        )
-        population = SQL(
-            "SELECT partner_id AS id FROM (%s) m WHERE registrant_status = 'active' AND NOT by_hand", members
-        )
-        self.program_id._execute_rule(
-            version,
-            SQL(
-                """
-                INSERT INTO spp_cycle_beneficiary
-                    (cycle_id, membership_id, partner_id, outcome, facts,
-                     create_uid, create_date, write_uid, write_date)
-                SELECT %(cycle)s, m.id, m.partner_id,
-                       CASE WHEN m.registrant_status IS DISTINCT FROM 'active' THEN 'excluded'
-                            WHEN m.by_hand THEN 'eligible'
-                            ELSE COALESCE(o.outcome, 'undetermined') END,
-                       CASE WHEN m.registrant_status IS DISTINCT FROM 'active'
-                            THEN jsonb_build_object('registrant_status', m.registrant_status)
-                            WHEN m.by_hand THEN jsonb_build_object('by_hand', m.state_reason)
-                            ELSE o.facts END,
-                       %(uid)s, %(now)s, %(uid)s, %(now)s
-                  FROM (%(members)s) m
-             LEFT JOIN (%(outcomes)s) o ON o.id = m.partner_id
-                """,
-                cycle=self.id,
-                members=members,
-                outcomes=version._outcome_query(population, self.as_of, values),
-                uid=self.env.uid,
-                now=self.env.cr.now(),
-            ),
-        )
-        statistics.refresh(self.env.cr, "spp_cycle_beneficiary", self.env.cr.rowcount)
-
-    def _insert_entitlements(self):
-        """One entitlement per eligible beneficiary and active benefit. Amounts are rounded here, once."""
-        self.env.cr.execute(
-            SQL(
-                """
-                INSERT INTO spp_entitlement
-                    (id, reference, cycle_id, program_id, beneficiary_id, partner_id, benefit_id, kind, amount,
-                     currency_id, quantity, product_name, state, create_uid, create_date, write_uid, write_date)
-                SELECT due.id, %(prefix)s || due.id, %(cycle)s, %(program)s, due.beneficiary_id, due.partner_id,
-                       due.benefit_id, due.kind, due.amount, %(currency)s, due.quantity, due.product_name, 'draft',
-                       %(uid)s, %(now)s, %(uid)s, %(now)s
-                  FROM (
-                        SELECT nextval('spp_entitlement_id_seq') AS id, b.id AS beneficiary_id, b.partner_id,
-                               g.id AS benefit_id, g.kind,
-                               CASE g.kind WHEN 'money' THEN %(amount)s ELSE 0 END AS amount,
-                               CASE g.kind WHEN 'goods' THEN g.quantity ELSE 0 END AS quantity,
-                               CASE g.kind WHEN 'goods' THEN g.product_name END AS product_name
-                          FROM spp_cycle_beneficiary b
-                          JOIN spp_program_benefit g ON g.program_id = %(program)s AND g.active
-                         WHERE b.cycle_id = %(cycle)s AND b.outcome = 'eligible'
-                       ) due
-                """,
-                prefix=f"{self.program_id.code}-{self.number}-",
-                cycle=self.id,
-                program=self.program_id.id,
-                currency=self.currency_id.id,
-                amount=rounded(SQL("g.amount"), self.currency_id),
-                uid=self.env.uid,
-                now=self.env.cr.now(),
-            )
-        )
-        statistics.refresh(self.env.cr, "spp_entitlement", self.env.cr.rowcount)
-
-    def _count(self):
-        """Return the cycle's FIGURES as they are in the database."""
-        self.env.cr.execute(
-            SQL(
-                """
-                SELECT count(*),
-                       count(*) FILTER (WHERE outcome = 'eligible'),
-                       count(*) FILTER (WHERE outcome = 'not_eligible'),
-                       count(*) FILTER (WHERE outcome = 'undetermined'),
-                       count(*) FILTER (WHERE outcome = 'not_compliant'),
-                       count(*) FILTER (WHERE outcome = 'excluded'),
-                       (SELECT count(*) FROM spp_entitlement WHERE cycle_id = %(cycle)s),
-                       (SELECT COALESCE(sum(amount), 0) FROM spp_entitlement WHERE cycle_id = %(cycle)s)
-                  FROM spp_cycle_beneficiary
-                 WHERE cycle_id = %(cycle)s
-                """,
-                cycle=self.id,
-            )
-        )
-        return dict(zip(FIGURES, self.env.cr.fetchone(), strict=True))
 
     # ------------------------------------------------------------------ money
 

@@ -1,0 +1,171 @@
+"""Who is in a program: candidates are brought in, and the rule decides about those whom no person decided about.
+
+The bulk steps are one SQL statement each, however many people there are, recorded as a run.
+"""
+
+from psycopg2.errors import QueryCanceled
+
+from odoo import _, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from odoo.addons.spp_base.tools import statistics
+
+
+class Program(models.Model):
+    _inherit = "spp.program"
+
+    # ------------------------------------------------------------------ actions
+
+    def action_import_candidates(self):
+        """Add every active registrant of the program's target, whom the user may see, as a candidate.
+
+        :return: id of the run (spp.run); its counts say how many were added
+        """
+        self.ensure_one()
+        self._check_role("enrollment_officer", "program_manager")
+        self._lock()
+        self._check_active()
+        run = self.env["spp.run"]._start("program_candidates", _("Import candidates: %s", self.name), self)
+        # _search() applies the record rules: an officer of one area brings in that area's people only.
+        added = self._add_candidates(self.env["res.partner"]._search([("is_registrant", "=", True)]).select())
+        run._finish({_("Candidates added"): added})
+        return run.id
+
+    def action_enroll(self, as_of=None):
+        """Evaluate the rule for everybody whom no person has decided about, and enroll who is eligible.
+
+        Considered are candidates and those found ineligible before, as far as the user may see them. Who is
+        eligible becomes enrolled, who is not becomes ineligible, and who cannot be decided about stays (or
+        becomes again) a candidate with the outcome "undetermined" and what is missing. Suspended, graduated,
+        exited, duplicate members and everybody enrolled by hand are left alone.
+
+        :param as_of: date on which ages and memberships are looked at, "2026-01-31"; today when not given
+        :return: id of the run (spp.run)
+        """
+        self.ensure_one()
+        self._check_role("enrollment_officer", "program_manager")
+        self._lock()
+        self._check_active()
+        as_of = fields.Date.to_date(as_of) or fields.Date.context_today(self)
+        version = self._published_version()
+        visible = self.env["spp.program.membership"]._search(
+            [
+                ("program_id", "=", self.id),
+                ("state", "in", ["candidate", "ineligible"]),
+                ("by_hand", "=", False),
+            ]
+        )
+        run = self.env["spp.run"]._start("program_enroll", _("Enroll: %s", self.name), self, as_of=as_of)
+        counts = self._evaluate_members(visible.select(), version, as_of)
+        run._finish(counts)
+        return run.id
+
+    # ------------------------------------------------------------------ business
+
+    def _add_candidates(self, partner_ids_sql):
+        """Add registrants as candidates, in one statement; who is a member already stays as they are.
+
+        :param partner_ids_sql: SQL selecting one column, ids of res_partner. Registrants of the other kind
+            (individual, group), of another company, and those who are disabled or deceased are left out.
+        :return: how many were added
+        """
+        self.ensure_one()
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO spp_program_membership
+                    (program_id, partner_id, state, by_hand, create_uid, create_date, write_uid, write_date)
+                SELECT %(program)s, p.id, 'candidate', FALSE, %(uid)s, %(now)s, %(uid)s, %(now)s
+                  FROM res_partner p
+                 WHERE p.id IN (%(ids)s)
+                   AND p.is_registrant AND p.active AND COALESCE(p.is_group, FALSE) = %(is_group)s
+                   AND p.registrant_status = 'active'
+                   AND (p.company_id IS NULL OR p.company_id = %(company)s)
+                ON CONFLICT (program_id, partner_id) DO NOTHING
+                """,
+                program=self.id,
+                uid=self.env.uid,
+                now=self.env.cr.now(),
+                ids=partner_ids_sql,
+                is_group=self.target == "group",
+                company=self.company_id.id,
+            )
+        )
+        added = self.env.cr.rowcount
+        statistics.refresh(self.env.cr, "spp_program_membership", added)
+        self.env.invalidate_all()
+        return added
+
+    def _evaluate_members(self, membership_ids_sql, version, as_of):
+        """Give each of the memberships the outcome of the rule and the state that follows, in one statement.
+
+        :return: {label of the outcome: number of members}
+        """
+        self.env.flush_all()
+        chosen = SQL(
+            """
+            SELECT m.id, m.partner_id, p.registrant_status
+              FROM spp_program_membership m
+              JOIN res_partner p ON p.id = m.partner_id
+             WHERE m.id IN (%s)
+            """,
+            membership_ids_sql,
+        )
+        population = SQL("SELECT partner_id AS id FROM (%s) c WHERE registrant_status = 'active'", chosen)
+        self._execute_rule(
+            version,
+            SQL(
+                """
+                WITH answer AS (
+                    SELECT c.id, c.registrant_status = 'active' AS alive,
+                           CASE WHEN c.registrant_status = 'active'
+                                THEN COALESCE(o.outcome, 'undetermined') ELSE 'not_eligible' END AS outcome,
+                           CASE WHEN c.registrant_status = 'active' THEN o.facts
+                                ELSE jsonb_build_object('registrant_status', c.registrant_status) END AS facts
+                      FROM (%(chosen)s) c
+                 LEFT JOIN (%(outcomes)s) o ON o.id = c.partner_id
+                ), decided AS (
+                    SELECT *, CASE outcome WHEN 'eligible' THEN 'enrolled' WHEN 'not_eligible' THEN 'ineligible'
+                                           ELSE 'candidate' END AS state
+                      FROM answer
+                ), changed AS (
+                    UPDATE spp_program_membership m
+                       SET state = d.state,
+                           state_date = CASE WHEN m.state = d.state THEN m.state_date ELSE %(as_of)s END,
+                           enrolled_on = CASE WHEN d.state = 'enrolled' THEN %(as_of)s ELSE m.enrolled_on END,
+                           outcome = d.outcome,
+                           facts = d.facts,
+                           evaluated_on = %(as_of)s,
+                           rule_version_id = CASE WHEN d.alive THEN %(version)s::integer END,
+                           write_uid = %(uid)s,
+                           write_date = %(now)s
+                      FROM decided d
+                     WHERE m.id = d.id
+                 RETURNING m.outcome
+                )
+                SELECT outcome, count(*) FROM changed GROUP BY outcome
+                """,
+                chosen=chosen,
+                outcomes=version._outcome_query(population, as_of, self._variable_values()),
+                as_of=as_of,
+                version=version.id,
+                uid=self.env.uid,
+                now=self.env.cr.now(),
+            ),
+        )
+        counts = dict(self.env.cr.fetchall())
+        self.env.invalidate_all()
+        labels = self.env["spp.program.membership"]._fields["outcome"]._description_selection(self.env)
+        return {label: counts.get(outcome, 0) for outcome, label in labels}
+
+    def _execute_rule(self, version, statement):
+        """Execute a statement in which a rule is evaluated for many; the rule's limits hold."""
+        version._run_settings(self.env.cr)
+        try:
+            self.env.cr.execute(statement)
+        except QueryCanceled:
+            raise UserError(
+                _("Evaluating the rule took too long and was stopped. Simplify the rule.")
+            ) from None
