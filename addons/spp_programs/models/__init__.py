@@ -9,6 +9,7 @@ from . import program_membership
 from . import cycle
 from . import cycle_computation
 from . import cycle_beneficiary
+from . import cycle_situation
 from . import entitlement
 from . import res_partner
 from . import payment_manager

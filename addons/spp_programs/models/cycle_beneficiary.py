@@ -53,7 +53,9 @@ class CycleBeneficiary(models.Model):
                 ON spp_cycle_beneficiary (cycle_id, outcome)
         """)
         freeze_with_cycle(
-            self.env.cr, self._table, ["cycle_id", "membership_id", "partner_id", "outcome", "facts"]
+            self.env.cr,
+            self._table,
+            ["cycle_id", "membership_id", "partner_id", "outcome", "facts", "situation"],
         )
 
     @api.depends("partner_id", "cycle_id")

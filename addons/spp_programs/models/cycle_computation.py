@@ -81,7 +81,7 @@ class Cycle(models.Model):
             SQL(
                 """
                 INSERT INTO spp_cycle_beneficiary
-                    (cycle_id, membership_id, partner_id, outcome, facts,
+                    (cycle_id, membership_id, partner_id, outcome, facts, situation,
                      create_uid, create_date, write_uid, write_date)
                 SELECT %(cycle)s, m.id, m.partner_id,
                        CASE WHEN m.registrant_status IS DISTINCT FROM 'active' THEN 'excluded'
@@ -91,12 +91,15 @@ class Cycle(models.Model):
                             THEN jsonb_build_object('registrant_status', m.registrant_status)
                             WHEN m.by_hand THEN jsonb_build_object('by_hand', m.state_reason)
                             ELSE o.facts END,
+                       s.situation,
                        %(uid)s, %(now)s, %(uid)s, %(now)s
                   FROM (%(members)s) m
+                  JOIN (%(situations)s) s ON s.id = m.partner_id
              LEFT JOIN (%(outcomes)s) o ON o.id = m.partner_id
                 """,
                 cycle=self.id,
                 members=members,
+                situations=self._situations(members),
                 outcomes=version._outcome_query(population, self.as_of, values),
                 uid=self.env.uid,
                 now=self.env.cr.now(),

@@ -620,9 +620,9 @@ class Payment(models.Model):
             JOIN res_partner person ON person.id = due.partner_id
             LEFT JOIN LATERAL (
                 SELECT m.individual_id FROM spp_group_membership m
-                 WHERE m.group_id = person.id AND m.is_head AND (%(then)s OR %(today)s)
+                 WHERE person.is_group AND m.group_id = person.id AND m.is_head AND (%(then)s OR %(today)s)
                  ORDER BY %(then)s DESC, m.start DESC NULLS LAST, m.id DESC
-                 LIMIT 1) head ON person.is_group
+                 LIMIT 1) head ON TRUE
             LEFT JOIN res_partner payee
                 ON payee.id = CASE WHEN person.is_group THEN head.individual_id ELSE person.id END
             LEFT JOIN spp_payment_account account
