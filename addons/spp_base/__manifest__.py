@@ -8,6 +8,7 @@
     "license": "LGPL-3",
     "application": True,
     "depends": ["base", "web", "mail", "queue_job"],
+    "external_dependencies": {"python": ["PyJWT"]},
     "uninstall_hook": "uninstall_hook",
     "data": [
         "security/spp_groups.xml",
@@ -16,6 +17,7 @@
         "views/spp_menus.xml",
         "views/res_users_views.xml",
         "views/spp_endpoint_views.xml",
+        "views/spp_signing_key_views.xml",
         "views/spp_run_views.xml",
         "views/spp_run_failure_views.xml",
         "views/spp_audit_entry_views.xml",

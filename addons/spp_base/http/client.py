@@ -110,8 +110,10 @@ class Client:
     """Calls to one outside system.
 
     :param base_url: ``http(s)://host[:port][/path]``; the path of a call is put behind it
-    :param auth: nothing, ``(login, password)`` for Basic, or the value of the header
-        ``Authorization`` (``"Bearer …"``)
+    :param auth: nothing, ``(login, password)`` for Basic, the value of the header ``Authorization``
+        (``"Bearer …"``), or a function that returns it: given the value that was refused with HTTP 401,
+        it returns a new one, and the call is made once more (a refusal at the door: nothing was done)
+    :param sign: function from the JSON values of a message to its body and its header ``Signature``
     :param headers: sent with every call
     :param connect_timeout: seconds for connecting, per address of the host
     :param total_timeout: seconds for a whole call, whatever the server does
@@ -119,7 +121,15 @@ class Client:
     """
 
     def __init__(
-        self, base_url, *, auth=None, headers=None, connect_timeout=10, total_timeout=60, verify=True
+        self,
+        base_url,
+        *,
+        auth=None,
+        sign=None,
+        headers=None,
+        connect_timeout=10,
+        total_timeout=60,
+        verify=True,
     ):
         if not verify:
             raise ValueError("Certificates are always verified; give the path of a CA instead.")
@@ -128,7 +138,9 @@ class Client:
         self.total_timeout = total_timeout
         self.verify = verify
         self.headers = {"Accept": "application/json", "User-Agent": "SPP", **(headers or {})}
-        if auth:
+        self._authorize = auth if callable(auth) else None
+        self._sign = sign
+        if auth and not self._authorize:
             self.headers["Authorization"] = _authorization(auth)
         self.cookies = requests.cookies.RequestsCookieJar()
 
@@ -138,16 +150,32 @@ class Client:
     def __exit__(self, *exc_info):
         self.cookies.clear()
 
-    def request(self, method, path, *, json=None, params=None, headers=None, allow_redirects=False):
+    def request(
+        self, method, path, *, json=None, data=None, params=None, headers=None, allow_redirects=False
+    ):
         """Make one call and return its :class:`Answer`, or raise a :class:`CallError`.
 
-        ``json`` is encoded here (no NaN, no Decimal: amounts are strings on the wire).
+        ``json`` is encoded, and signed, here (no NaN, no Decimal: amounts are strings on the wire); ``data``
+        are the fields of a form.
         """
-        body = None
+        body = data
         headers = {**self.headers, "Connection": "close", **(headers or {})}
         if json is not None:
-            body = jsonlib.dumps(json, allow_nan=False, ensure_ascii=False).encode()
+            if self._sign:
+                body, headers["Signature"] = self._sign(json)
+            else:
+                body = jsonlib.dumps(json, allow_nan=False, ensure_ascii=False).encode()
             headers.setdefault("Content-Type", "application/json")
+        if not self._authorize:
+            return self._call(method, path, body, params, headers, allow_redirects)
+        headers["Authorization"] = value = _authorization(self._authorize())
+        answer = self._call(method, path, body, params, headers, allow_redirects)
+        if answer.status == 401:
+            headers["Authorization"] = _authorization(self._authorize(value))
+            answer = self._call(method, path, body, params, headers, allow_redirects)
+        return answer
+
+    def _call(self, method, path, body, params, headers, allow_redirects):
         attempt = _Attempt()
         call = {
             "method": method,

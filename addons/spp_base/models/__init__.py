@@ -1,3 +1,4 @@
+from . import spp_signing_key
 from . import spp_endpoint
 from . import spp_run
 from . import spp_run_failure

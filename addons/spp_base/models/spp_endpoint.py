@@ -1,7 +1,6 @@
 """An outside system: where it is, how we prove who we are, how long we wait.
 
-The secret can be set and never read back. It lives in a table without a model, so there is
-no ORM path to it: no read, search, export, group-by or copy, whatever the access rules are.
+The secret can be set and never read back (tools/secret_table.py).
 """
 
 import ipaddress
@@ -12,13 +11,27 @@ from urllib.parse import urlsplit
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import SQL
 
 from ..http.client import Client
+from ..http.oauth2 import TokenSource, request_token
+from ..http.signature import AS_SENT, SORTED, Signer
 from ..tools.own_cursor import on_own_cursor
+from ..tools.secret_table import SecretTable
+
+SECRETS = SecretTable("spp_endpoint_secret", "spp_endpoint", "endpoint_id")
+# {database, endpoint, and what the token depends on: its source}. Tokens are kept in memory only.
+_TOKENS = {}
 
 # A secret was entered for the system behind these; it is not handed to another one.
-_SECRET_BELONGS_TO = {"base_url", "auth_type", "login", "database", "ca_certificate", "allow_plain_http"}
+_SECRET_BELONGS_TO = {
+    "base_url",
+    "token_url",
+    "auth_type",
+    "login",
+    "database",
+    "ca_certificate",
+    "allow_plain_http",
+}
 
 
 class Endpoint(models.Model):
@@ -50,15 +63,43 @@ class Endpoint(models.Model):
             ("basic", "Login and password with each call (Basic)"),
             ("session", "Login once, then a session cookie"),
             ("bearer", "Token with each call (Bearer)"),
+            ("oauth2", "Token from a token server (OAuth2 client credentials)"),
         ],
         string="Authentication",
         required=True,
         default="none",
     )
-    login = fields.Char()
+    login = fields.Char(help="Login, or the client ID that the token server knows us by.")
+    token_url = fields.Char(
+        string="Token URL", help="Where the token server gives tokens, such as https://id.example.org/token."
+    )
+    token_scope = fields.Char(
+        string="Scope",
+        help="What the token is asked for, separated by spaces; only if the other side wants it.",
+    )
+    signature_form = fields.Selection(
+        selection=[
+            (SORTED, "Signed: keys sorted, UTF-8 (SPAR 2.x, G2P Bridge on common library 2)"),
+            (AS_SENT, "Signed: keys as sent, non-ASCII escaped (SPAR 1.1, G2P Bridge 1.1)"),
+        ],
+        string="Signed Messages",
+        help="Whether each message carries a signature (detached JWS, RS256), and of which form of the JSON. "
+        "With the wrong form, messages with accented names are refused.",
+    )
+    signing_key_id = fields.Many2one(
+        comodel_name="spp.signing.key",
+        ondelete="restrict",
+        domain="[('state', '!=', 'retired')]",
+        help="The key we sign with. The other side needs its certificate.",
+    )
+    signature_kid = fields.Boolean(
+        string="Name the Key",
+        default=True,
+        help="Put the key's ID (kid) into the signature, as who checks against several keys needs.",
+    )
     database = fields.Char(help="Only for systems that ask for a database at login, as Odoo does.")
     secret = fields.Char(
-        string="Password or Token",
+        string="Password, Token or Client Secret",
         compute="_compute_secret",
         inverse="_inverse_secret",
         copy=False,
@@ -92,16 +133,20 @@ class Endpoint(models.Model):
             "CHECK (connect_timeout > 0 AND total_timeout > 0)",
             "A timeout is a number of seconds above zero.",
         ),
+        (
+            "signature_key",
+            "CHECK (signature_form IS NULL OR signing_key_id IS NOT NULL)",
+            "Choose the key that messages are signed with.",
+        ),
+        (
+            "token_url_given",
+            "CHECK (auth_type <> 'oauth2' OR (token_url IS NOT NULL AND login IS NOT NULL))",
+            "A token server needs its URL and our client ID.",
+        ),
     ]
 
     def init(self):
-        self.env.cr.execute(
-            """
-            CREATE TABLE IF NOT EXISTS spp_endpoint_secret (
-                endpoint_id integer PRIMARY KEY REFERENCES spp_endpoint ON DELETE CASCADE,
-                secret text NOT NULL)
-            """
-        )
+        SECRETS.create(self.env.cr)
 
     def _compute_secret(self):
         self.secret = False
@@ -109,55 +154,44 @@ class Endpoint(models.Model):
     def _inverse_secret(self):
         for endpoint in self:
             if endpoint.secret:
-                # log_exceptions=False: Odoo would log a failing statement with its values
-                self.env.cr.execute(
-                    SQL(
-                        """
-                        INSERT INTO spp_endpoint_secret (endpoint_id, secret) VALUES (%s, %s)
-                        ON CONFLICT (endpoint_id) DO UPDATE SET secret = excluded.secret
-                        """,
-                        endpoint.id,
-                        endpoint.secret.strip(),
-                    ),
-                    log_exceptions=False,
-                )
+                SECRETS.set(self.env.cr, endpoint.id, endpoint.secret.strip())
         # What was just set must not be read back from the cache either.
         self.invalidate_recordset(["secret", "has_secret"])
 
     def _compute_has_secret(self):
-        self.env.cr.execute(
-            SQL("SELECT endpoint_id FROM spp_endpoint_secret WHERE endpoint_id = ANY(%s)", self.ids)
-        )
-        with_secret = {endpoint_id for (endpoint_id,) in self.env.cr.fetchall()}
+        with_secret = SECRETS.known(self.env.cr, self.ids)
         for endpoint in self:
             endpoint.has_secret = endpoint._origin.id in with_secret
 
-    @api.constrains("base_url", "allow_plain_http")
-    def _check_base_url(self):
+    @api.constrains("base_url", "token_url", "allow_plain_http")
+    def _check_urls(self):
         for endpoint in self:
-            try:
-                url = urlsplit(endpoint.base_url)
-                host, _port = url.hostname, url.port
-            except ValueError as error:
-                raise ValidationError(_("The base URL is not a valid address.")) from error
-            if url.scheme not in ("http", "https") or not host or not endpoint.base_url.isprintable():
-                raise ValidationError(
-                    _("The base URL must look like https://host or https://host:port/path.")
+            for name in ("base_url", "token_url"):
+                if endpoint[name]:
+                    endpoint._check_url(self._fields[name].string, endpoint[name])
+
+    def _check_url(self, label, address):
+        try:
+            url = urlsplit(address)
+            host, _port = url.hostname, url.port
+        except ValueError as error:
+            raise ValidationError(_("The %s is not a valid address.", label)) from error
+        if url.scheme not in ("http", "https") or not host or not address.isprintable():
+            raise ValidationError(_("The %s must look like https://host or https://host:port/path.", label))
+        if " " in address or url.query or url.fragment:
+            raise ValidationError(_("The %s must hold no space, no “?” and no “#”.", label))
+        if "@" in url.netloc:
+            raise ValidationError(
+                _("Put the login and the password in their own fields, not in the %s.", label)
+            )
+        if url.scheme == "http" and not _is_loopback(host) and not self.allow_plain_http:
+            raise ValidationError(
+                _(
+                    "Calls to %(host)s would travel unprotected. Use https, or tick “Allow Plain HTTP” "
+                    "if the way there is protected otherwise.",
+                    host=host,
                 )
-            if " " in endpoint.base_url or url.query or url.fragment:
-                raise ValidationError(_("The base URL must hold no space, no “?” and no “#”."))
-            if "@" in url.netloc:
-                raise ValidationError(
-                    _("Put the login and the password in their own fields, not in the base URL.")
-                )
-            if url.scheme == "http" and not _is_loopback(host) and not endpoint.allow_plain_http:
-                raise ValidationError(
-                    _(
-                        "Calls to %(host)s would travel unprotected. Use https, or tick “Allow Plain HTTP” "
-                        "if the way there is protected otherwise.",
-                        host=host,
-                    )
-                )
+            )
 
     @api.constrains("ca_certificate")
     def _check_ca_certificate(self):
@@ -195,7 +229,7 @@ class Endpoint(models.Model):
         """Delete the secret."""
         self.check_access_rights("write")
         self.check_access_rule("write")
-        self.env.cr.execute(SQL("DELETE FROM spp_endpoint_secret WHERE endpoint_id = ANY(%s)", self.ids))
+        SECRETS.forget(self.env.cr, self.ids)
         self.invalidate_recordset(["has_secret"])
         return True
 
@@ -214,8 +248,7 @@ class Endpoint(models.Model):
         The one place that reads it. Never log it, store it, or put it into an error.
         """
         self.ensure_one()
-        self.env.cr.execute(SQL("SELECT secret FROM spp_endpoint_secret WHERE endpoint_id = %s", self.id))
-        return (self.env.cr.fetchone() or [None])[0]
+        return SECRETS.get(self.env.cr, self.id)
 
     @contextmanager
     def _client(self):
@@ -236,22 +269,49 @@ class Endpoint(models.Model):
                 _("%(name)s is paused: %(reason)s", name=endpoint.name, reason=reason or _("no reason given"))
             )
         with _ca_file(endpoint.ca_certificate) if endpoint.ca_certificate else nullcontext(True) as verify:
+            options = {
+                "connect_timeout": endpoint.connect_timeout,
+                "total_timeout": endpoint.total_timeout,
+                "verify": verify,
+            }
             with Client(
-                endpoint.base_url,
-                auth=endpoint._authentication(),
-                connect_timeout=endpoint.connect_timeout,
-                total_timeout=endpoint.total_timeout,
-                verify=verify,
+                endpoint.base_url, auth=endpoint._authentication(options), sign=endpoint._signer(), **options
             ) as client:
                 yield client
 
-    def _authentication(self):
-        """What the client is given as ``auth``. Extended where a type of authentication is added."""
+    def _authentication(self, options):
+        """What the client is given as ``auth``. Extended where a type of authentication is added.
+
+        :param options: timeouts and verification, for a call that the authentication needs itself
+        """
         if self.auth_type == "basic":
             return (self.login or "", self._get_secret() or "")
         if self.auth_type == "bearer":
             return f"Bearer {self._get_secret() or ''}"
+        if self.auth_type == "oauth2":
+            return self._token_authentication(options)
         return None
+
+    def _token_authentication(self, options):
+        """A function that gives the header: the token in memory, or a new one."""
+        url, login, scope, secret = self.token_url, self.login, self.token_scope, self._get_secret() or ""
+        source = _TOKENS.setdefault((self.env.cr.dbname, self.id, url, login, scope, secret), TokenSource())
+
+        def ask():
+            with Client(url, **options) as client:
+                return request_token(client, login, secret, scope)
+
+        def authorization(refused=None):
+            return f"Bearer {source.token(ask, refused=refused and refused.removeprefix('Bearer '))}"
+
+        return authorization
+
+    def _signer(self):
+        """What the client is given as ``sign``."""
+        if not self.signature_form:
+            return None
+        key = self.signing_key_id
+        return Signer(key._get_private_key(), self.signature_form, key.kid if self.signature_kid else None)
 
 
 def _is_loopback(host):
