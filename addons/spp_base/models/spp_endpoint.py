@@ -146,7 +146,7 @@ class Endpoint(models.Model):
     ]
 
     def init(self):
-        SECRETS.create(self.env.cr)
+        SECRETS.make(self.env.cr)
 
     def _compute_secret(self):
         self.secret = False

@@ -5,7 +5,7 @@ export, group-by or copy, whatever the access rules are. ::
 
     SECRETS = SecretTable("spp_endpoint_secret", "spp_endpoint", "endpoint_id")
 
-    SECRETS.create(cr)              # from a model's init()
+    SECRETS.make(cr)                # from a model's init()
     SECRETS.set(cr, endpoint.id, "…")
     SECRETS.get(cr, endpoint.id)    # the secret, or None. Never log it, store it, or put it into an error.
 """
@@ -26,7 +26,7 @@ class SecretTable:
         self.parent = SQL.identifier(parent)
         self.column = SQL.identifier(column)
 
-    def create(self, cr):
+    def make(self, cr):
         cr.execute(
             SQL(
                 "CREATE TABLE IF NOT EXISTS %s (%s integer PRIMARY KEY REFERENCES %s ON DELETE CASCADE,"
