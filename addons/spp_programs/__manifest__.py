@@ -24,6 +24,7 @@
         "views/program_views.xml",
         "views/res_partner_views.xml",
         "views/menus.xml",
+        "views/fund_year_views.xml",
         "wizard/payment_decision_views.xml",
         "views/payment_exchange_views.xml",
         "views/payment_views.xml",

@@ -414,6 +414,7 @@ class Cycle(models.Model):
                 self.id,
             ),
             document=self.display_name,
+            fiscal_year=self._fiscal_year(),
         )
         self._move_entitlements(("approved",), state, reason)
 
@@ -435,6 +436,13 @@ class Cycle(models.Model):
             )
         )
         self.env.invalidate_all()
+
+    def _fiscal_year(self):
+        """The year in which the cycle was committed: what happens to its money belongs there. None before."""
+        commitment = self._ledger().search(
+            [("kind", "=", "commitment"), ("origin", "=", f"cycle:{self.id}")], limit=1
+        )
+        return commitment.fiscal_year or None
 
     def _ledger(self):
         # sudo: only the model's own actions post to the fund; they have checked the user's role.

@@ -194,13 +194,7 @@ class Cycle(models.Model):
 
     def _release(self, state, reason):
         """What ends unpaid is not sent any more."""
-        # sudo: the caller has checked the user's role; payments go with what they pay.
-        waiting = (
-            self.env["spp.payment"]
-            .sudo()
-            .search([("cycle_id", "=", self.id), ("state", "in", ["ready", "held"])])
-        )
-        waiting._set_state("cancelled", reason)
+        self.env["spp.payment"]._cancel_unsent(SQL("p.cycle_id = %s", self.id), reason)
         return super()._release(state, reason)
 
     def _what_next(self):

@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.tools import SQL
 
 from odoo.addons.spp_base.tools.append_only import make_append_only
+
+from ..tools.money import shown
 
 # What one unit of an entry of each kind adds to (allocated, committed, disbursed).
 EFFECTS = {
@@ -23,6 +25,7 @@ class FundEntry(models.Model):
     _description = "Fund entry"
     _order = "id desc"
     _rec_name = "origin"
+    _rec_names_search = ["origin", "document"]
 
     program_id = fields.Many2one(
         comodel_name="spp.program", required=True, readonly=True, index=True, ondelete="restrict"
@@ -53,7 +56,21 @@ class FundEntry(models.Model):
         help="What the entry was made for: no origin has two entries of one kind.",
     )
     document = fields.Char(readonly=True, help="The paper it rests on: a warrant, a letter, a bank advice.")
-    fiscal_year = fields.Char(required=True, readonly=True, size=4)
+    fiscal_year = fields.Char(
+        required=True,
+        readonly=True,
+        size=4,
+        help="The year whose money it is, named after its first day. What is released, disbursed or returned belongs "
+        "to the year in which it was committed.",
+    )
+    corrects_id = fields.Many2one(
+        comodel_name="spp.fund.entry",
+        string="Corrects",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
+        help="The mistyped allocation that this adjustment puts right.",
+    )
     user_id = fields.Many2one(comodel_name="res.users", required=True, readonly=True, ondelete="restrict")
     at = fields.Datetime(string="Posted at", required=True, readonly=True)
 
@@ -66,16 +83,29 @@ class FundEntry(models.Model):
         ),
     ]
 
+    @api.depends("kind", "amount", "document", "at")
+    def _compute_display_name(self):
+        for entry in self:
+            words = (
+                str(entry.at.date()) if entry.at else "",
+                shown(entry.amount, entry.currency_id),
+                entry.document,
+            )
+            entry.display_name = " · ".join(filter(None, words))
+
     def init(self):
         make_append_only(self.env.cr, self._table)
 
-    def _post(self, program, kind, rows, document=""):
+    def _post(self, program, kind, rows, document="", fiscal_year=None, corrects=None):
         """Post entries of one kind and move the program's balance with them.
 
         A row whose (kind, origin) is in the ledger already is left out: a call that is repeated posts nothing.
 
         :param rows: [(origin, amount)], or SQL selecting (origin, amount). Amounts are exact (Decimal, decimal
             string, numeric) and are not rounded here.
+        :param document: text, or SQL about the row `given` of `rows`
+        :param fiscal_year: the year whose money it is; the present one when not given
+        :param corrects: the entry (spp.fund.entry) that an adjustment puts right
         :return: how many entries were posted
         :raise UserError: when the fund does not suffice; then nothing is posted
         """
@@ -93,10 +123,10 @@ class FundEntry(models.Model):
                     """
                     WITH posted AS (
                         INSERT INTO spp_fund_entry
-                            (program_id, kind, amount, currency_id, origin, document, fiscal_year, user_id, at,
-                             create_uid, create_date, write_uid, write_date)
+                            (program_id, kind, amount, currency_id, origin, document, fiscal_year, corrects_id,
+                             user_id, at, create_uid, create_date, write_uid, write_date)
                         SELECT %(program)s, %(kind)s, given.amount::numeric, %(currency)s, given.origin,
-                               %(document)s, %(year)s, %(uid)s, date_trunc('second', %(now)s::timestamp),
+                               %(document)s, %(year)s, %(corrects)s, %(uid)s, date_trunc('second', %(now)s::timestamp),
                                %(uid)s, %(now)s, %(uid)s, %(now)s
                           FROM (%(rows)s) AS given(origin, amount)
                         ON CONFLICT (kind, origin) DO NOTHING
@@ -108,7 +138,8 @@ class FundEntry(models.Model):
                     kind=kind,
                     currency=program.currency_id.id,
                     document=document or None,
-                    year=str(fields.Date.context_today(self).year),
+                    year=fiscal_year or program.company_id._spp_fiscal_year(fields.Date.context_today(self)),
+                    corrects=corrects.id if corrects else None,
                     uid=self.env.uid,
                     now=self.env.cr.now(),
                     rows=rows,

@@ -5,7 +5,7 @@ A payment that may have reached the payer is never sent again: it becomes `unkno
 people settle it. Only settlement makes a payment `paid`.
 """
 
-from collections import defaultdict, namedtuple
+from collections import namedtuple
 from decimal import Decimal
 
 from odoo import _, api, fields, models
@@ -36,6 +36,11 @@ OUTCOMES = {  # outcome settled by hand: (states it may be said of, state it lea
     "returned": (("paid",), "returned"),
 }
 
+# What the ledger gets, and what becomes of the entitlement.
+MOVES_MONEY = {"paid": ("disbursement", "paid"), "returned": ("return", "approved")}
+
+# Payments of one cycle that became `state` in one statement.
+Changed = namedtuple("Changed", "program cycle state ids entitlements batches")
 Order = namedtuple("Order", "id reference amount currency payee_name kind number bic program cycle")
 
 FIXED = """
@@ -185,41 +190,10 @@ class Payment(models.Model):
         groups="spp_base.group_auditor,spp_base.group_finance_officer",
     )
 
-    # Nothing of a payment is written by anybody; what changes, changes by the methods below.
-    _guarded_fields = frozenset(
-        {
-            "reference",
-            "entitlement_id",
-            "cycle_id",
-            "program_id",
-            "company_id",
-            "batch_id",
-            "partner_id",
-            "payee_id",
-            "payee_name",
-            "account_id",
-            "account_kind",
-            "account_provider_id",
-            "account_number",
-            "account_masked",
-            "amount",
-            "currency_id",
-            "state",
-            "state_reason",
-            "reason_code",
-            "alert",
-            "sent_at",
-            "accepted_at",
-            "asked_at",
-            "settled_at",
-            "claim_token",
-            "reissue_of_id",
-            "settle_outcome",
-            "settle_evidence",
-            "settle_by",
-            "settle_at",
-        }
-    )
+    @property
+    def _guarded_fields(self):
+        """Nothing of a payment is written by anybody; what changes, changes by the methods below."""
+        return frozenset(self._fields)
 
     _sql_constraints = [
         ("reference_unique", "UNIQUE(reference)", "A payment's reference is unique."),
@@ -272,20 +246,6 @@ class Payment(models.Model):
                 new=payment.account_masked or "",
             )
         self.action_recheck()
-        return True
-
-    def action_cancel(self, reason):
-        """Give up payments that were not sent. The entitlement stays due. Role: program manager.
-
-        :param reason: why, in plain words
-        """
-        self._check_role("program_manager")
-        reason = self._given(reason)
-        self._lock()
-        self._check_state("ready", "held")
-        self.sudo()._set_state("cancelled", reason)
-        for payment in self:
-            self._log(payment, "Payment cancelled", note=reason)
         return True
 
     def action_reissue(self):
@@ -441,6 +401,7 @@ class Payment(models.Model):
         self.env.cr.execute(
             SQL(
                 """
+                WITH changed AS (
                 UPDATE spp_payment p
                    SET state = given.state,
                        state_reason = NULLIF(given.reason, ''),
@@ -466,7 +427,12 @@ class Payment(models.Model):
                  WHERE p.id = given.id AND p.state = was.state
                    AND (was.state <> given.state OR was.state_reason IS DISTINCT FROM NULLIF(given.reason, '')
                         OR was.alert IS DISTINCT FROM COALESCE(NULLIF(given.alert, ''), was.alert))
-                RETURNING p.id, was.state, p.state, was.batch_id, p.entitlement_id, p.program_id
+                RETURNING p.id, p.state, was.batch_id, p.entitlement_id, p.program_id, p.cycle_id)
+                SELECT program_id, cycle_id, state, array_agg(id), array_agg(entitlement_id),
+                       array_agg(DISTINCT batch_id) FILTER (WHERE batch_id IS NOT NULL)
+                  FROM changed
+                 GROUP BY program_id, cycle_id, state
+                 ORDER BY program_id, cycle_id, state
                 """,
                 rows=rows,
                 # A proposal by hand is about the state it was made in: what the payer says since ends it.
@@ -478,15 +444,15 @@ class Payment(models.Model):
                 new=[new for _old, new in PAIRS],
             )
         )
-        changed = self.env.cr.fetchall()
+        changed = [Changed._make(row) for row in self.env.cr.fetchall()]
         self.env.invalidate_all()
-        for state, kind, entitlement_state in (
-            ("paid", "disbursement", "paid"),
-            ("returned", "return", "approved"),
-        ):
-            self._post([row for row in changed if row[2] == state], kind, entitlement_state)
-        self.env["spp.payment.batch"].browse({row[3] for row in changed if row[3]})._refresh()
-        return {row[0] for row in changed}
+        for group in changed:
+            if group.state in MOVES_MONEY:
+                self._post(group)
+        self.env["spp.payment.batch"].browse(
+            {id_ for group in changed for id_ in group.batches or ()}
+        )._refresh()
+        return {id_ for group in changed for id_ in group.ids}
 
     def _rows_sql(self, rows):
         columns = list(zip(*((*row, *("", "", "", None, "")[len(row) - 1 :]) for row in rows), strict=True))
@@ -501,27 +467,29 @@ class Payment(models.Model):
             list(alerts),
         )
 
-    def _post(self, changed, kind, entitlement_state):
+    def _post(self, changed):
         """Money that moved: one ledger entry each, and the entitlements' state."""
-        by_program = defaultdict(list)
-        for payment_id, _was, _is, _batch, _entitlement, program_id in changed:
-            by_program[program_id].append(payment_id)
-        for program_id, payment_ids in by_program.items():
-            # sudo: the ledger is written by what happened to payments, whoever reports it.
-            self.env["spp.fund.entry"].sudo()._post(
-                self.env["spp.program"].sudo().browse(program_id),
-                kind,
-                SQL(
-                    "SELECT 'payment:' || reference, amount FROM spp_payment WHERE id = ANY(%s)", payment_ids
-                ),
-            )
-        if changed:
-            entitlements = self.env["spp.entitlement"].browse(row[4] for row in changed)
-            entitlements._set_state(entitlement_state)
-            if kind == "return":
-                # Nothing of a closed cycle is paid any more: what comes back is free again.
-                for cycle in entitlements.cycle_id.filtered(lambda cycle: cycle.state == "closed"):
-                    cycle._release("expired", _("Came back after the cycle was closed."))
+        kind, entitlement_state = MOVES_MONEY[changed.state]
+        cycle = self.env["spp.cycle"].sudo().browse(changed.cycle)
+        # sudo: the ledger is written by what happened to payments, whoever reports it.
+        self.env["spp.fund.entry"].sudo()._post(
+            self.env["spp.program"].sudo().browse(changed.program),
+            kind,
+            SQL(
+                """
+                SELECT 'payment:' || p.reference, p.amount, b.name AS document
+                  FROM spp_payment p LEFT JOIN spp_payment_batch b ON b.id = p.batch_id
+                 WHERE p.id = ANY(%s)
+                """,
+                changed.ids,
+            ),
+            document=SQL("given.document"),
+            fiscal_year=cycle._fiscal_year(),
+        )
+        self.env["spp.entitlement"].browse(changed.entitlements)._set_state(entitlement_state)
+        if kind == "return" and cycle.state == "closed":
+            # Nothing of a closed cycle is paid any more: what comes back is free again.
+            cycle._release("expired", _("Came back after the cycle was closed."))
 
     def _conclude_status(self, findings):
         """Take over what the payer said when asked. Who is left out of the answer keeps the state it has."""

@@ -3,8 +3,6 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..tools.money import exact, shown
-
 
 class Program(models.Model):
     _name = "spp.program"
@@ -269,20 +267,6 @@ class Program(models.Model):
         )
         return cycle.id
 
-    def fund_allocate(self, amount_str, document, request_key):
-        """Give money to the program. Role: finance officer.
-
-        :param amount_str: amount above zero as a decimal string, "1000000.00"
-        :param document: the paper it rests on
-        :param request_key: chosen by the caller; a call that is repeated with it posts nothing and answers the same
-        :return: id of the ledger entry (spp.fund.entry)
-        """
-        return self._fund_change("allocation", amount_str, document, request_key)
-
-    def fund_adjust(self, amount_str, document, request_key):
-        """Correct what was allocated, up or (with a minus) down, as long as it is free. See fund_allocate()."""
-        return self._fund_change("adjustment", amount_str, document, request_key)
-
     # ------------------------------------------------------------------ business
 
     def _set_state(self, state):
@@ -359,28 +343,3 @@ class Program(models.Model):
         self.sudo().cycle_ids.filtered(lambda cycle: cycle.state == "draft")._write_guarded(
             {"computed_at": False}
         )
-
-    def _fund_change(self, kind, amount_str, document, request_key):
-        self.ensure_one()
-        self._check_role("finance_officer")
-        if self.state == "closed":
-            raise UserError(_("%s is closed.", self.display_name))
-        amount = exact(amount_str, self.currency_id)
-        if not amount or (kind == "allocation" and amount < 0):
-            raise UserError(_("An allocation has an amount above zero; %s is none.", amount_str))
-        if not (document or "").strip() or not (request_key or "").strip():
-            raise UserError(_("An entry of the fund needs a document and a request key."))
-        # sudo: the ledger and the balance are written by this method only; the role was checked.
-        ledger = self.env["spp.fund.entry"].sudo()
-        origin = f"program:{self.id}:{request_key.strip()}"
-        ledger._post(self, kind, [(origin, amount)], document.strip())
-        entry = ledger.search([("kind", "=", kind), ("origin", "=", origin)])
-        if entry.currency_id.compare_amounts(entry.amount, float(amount)):
-            raise UserError(
-                _(
-                    "The request key %(key)s was used before, for %(amount)s.",
-                    key=request_key,
-                    amount=shown(entry.amount, entry.currency_id),
-                )
-            )
-        return entry.id

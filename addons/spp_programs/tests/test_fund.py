@@ -1,5 +1,7 @@
 """The fund of a program: a ledger nobody can change, and a balance nobody can overspend."""
 
+from datetime import date
+
 import psycopg2
 
 from odoo.exceptions import AccessError, UserError
@@ -137,6 +139,58 @@ class TestFund(ProgramsCase):
                     }
                 )
 
+    def years(self):
+        self.program.invalidate_recordset()
+        return {
+            year.fiscal_year: (year.allocated, year.committed, year.disbursed, year.free)
+            for year in self.program.fund_year_ids
+        }
+
+    def test_a_mistyped_allocation_is_put_right_by_the_difference(self):
+        typed = self.fund.fund_allocate("10000", "Warrant 7", "key-1", "2026")
+        adjustment = self.env["spp.fund.entry"].browse(
+            self.fund.fund_correct(typed, "1000", "Warrant 7, read again", "key-2")
+        )
+        self.assertEqual(
+            (adjustment.kind, adjustment.amount, adjustment.corrects_id.id, adjustment.fiscal_year),
+            ("adjustment", -9000, typed, "2026"),
+        )
+        self.assertEqual(self.balance()[0], 1000)
+        self.assertEqual(self.fund.fund_correct(typed, "1000", "Warrant 7", "key-2"), adjustment.id)
+        with self.assertRaisesRegex(UserError, "stands at 1,000.00"):
+            self.fund.fund_correct(typed, "1000", "Warrant 7", "key-3")
+        with self.assertRaisesRegex(UserError, "used before"):
+            self.fund.fund_correct(self.fund.fund_allocate("5", "W", "key-9"), "4", "W", "key-2")
+        self.fund.fund_correct(typed, "1100", "Warrant 7, once more", "key-4")
+        self.assertEqual(self.balance()[0], 1105)
+        with self.assertRaises(UserError):
+            self.fund.fund_correct(adjustment.id, "1", "Letter", "key-5")
+
+    def test_what_is_promised_is_not_corrected_away(self):
+        typed = self.fund.fund_allocate("100", "Warrant 7", "key-1")
+        self.ledger._post(self.program, "commitment", [("test:1", "60")])
+        with self.assertRaisesRegex(UserError, "does not suffice"):
+            self.fund.fund_correct(typed, "50", "Warrant 7", "key-2")
+
+    def test_figures_by_fiscal_year_add_up_to_the_balance(self):
+        self.fund.fund_allocate("1000", "Warrant 7", "key-1", "2025")
+        self.fund.fund_allocate("500", "Warrant 8", "key-2", "2026")
+        self.ledger._post(self.program, "commitment", [("test:1", "300")], fiscal_year="2025")
+        self.ledger._post(self.program, "disbursement", [("test:1", "100")], fiscal_year="2025")
+        self.ledger._post(self.program, "commitment", [("test:2", "600")], fiscal_year="2026")
+        self.assertEqual(self.years(), {"2025": (1000, 200, 100, 700), "2026": (500, 600, 0, -100)})
+        self.assertEqual(tuple(map(sum, zip(*self.years().values(), strict=True))), self.balance())
+        for wrong in ("26", "year", "20 6"):
+            with self.assertRaises(UserError):
+                self.fund.fund_allocate("1", "Warrant", f"key-{wrong}", wrong)
+
+    def test_the_fiscal_year_begins_where_the_company_says(self):
+        company = self.env.company
+        self.assertEqual(company._spp_fiscal_year(date(2026, 6, 30)), "2026")
+        company.spp_fiscal_year_month = "7"
+        self.assertEqual(company._spp_fiscal_year(date(2026, 6, 30)), "2025")
+        self.assertEqual(company._spp_fiscal_year(date(2026, 7, 1)), "2026")
+
     def test_from_the_program_form(self):
         wizard = (
             self.env["spp.fund.change"]
@@ -146,3 +200,14 @@ class TestFund(ProgramsCase):
         wizard.action_post()
         wizard.action_post()
         self.assertEqual(self.balance()[0], 500)
+        allocation = self.program.with_user(self.finance).fund_entry_ids
+        wizard.create(
+            {
+                "program_id": self.program.id,
+                "kind": "correction",
+                "entry_id": allocation.id,
+                "amount": "50",
+                "document": "Warrant 9, read again",
+            }
+        ).action_post()
+        self.assertEqual(self.balance()[0], 50)
