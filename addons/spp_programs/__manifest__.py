@@ -11,6 +11,7 @@
         "security/ir.model.access.csv",
         "security/programs_security.xml",
         "security/payment_security.xml",
+        "security/difference_security.xml",
         "data/payment_data.xml",
         "wizard/fund_change_views.xml",
         "wizard/member_decision_views.xml",
@@ -31,6 +32,7 @@
         "views/payment_batch_views.xml",
         "views/payment_manager_views.xml",
         "views/cycle_payments_views.xml",
+        "views/cycle_difference_views.xml",
         "views/payment_menus.xml",
     ],
 }

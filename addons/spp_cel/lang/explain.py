@@ -16,6 +16,26 @@ def explain(node, facts):
     return list(dict.fromkeys(_sentence(leaf, source) for leaf in interpret.deciding(node, source)))
 
 
+def changed(node, target, before, after):
+    """Which facts turned the answer, with the value that each has now and had before.
+
+    Nothing where the two were not made by this rule, or it answers the same.
+    """
+    parts = ir.facts(node, target)
+    if not (parts.keys() <= before.keys() and parts.keys() <= after.keys()):
+        return []
+    then, now = interpret.Facts(before), interpret.Facts(after)
+    leaves = [leaf for source in (then, now) for leaf in interpret.deciding(node, source)]
+    turned = {
+        key: part
+        for leaf in leaves
+        if interpret.value(leaf, then) is not interpret.value(leaf, now)
+        for key, part in ir.facts(leaf, target).items()
+        if before[key] != after[key] and not isinstance(part, ir.Today)
+    }
+    return [f"{_subject(part)}: {_show(part, now)}, before {_show(part, then)}." for part in turned.values()]
+
+
 def missing(node, source):
     """What was not known and left the rule undetermined, such as "birthdate of SANTOS, Ana"."""
     found = {}

@@ -110,6 +110,14 @@ class Rule:
         """Sentences that say which conditions decided, from the facts of `evaluate` or `to_sql`."""
         return explain.explain(self.node, facts)
 
+    def answers(self, facts):
+        """Whether the facts are those that this rule looks at."""
+        return ir.facts(self.node, self.target).keys() <= facts.keys()
+
+    def changed(self, before, after):
+        """Sentences that say which facts turned the answer, from the facts of two evaluations."""
+        return explain.changed(self.node, self.target, before, after)
+
     def why(self, record, as_of, variables=None):
         """The rule as a tree for one record: why.Part."""
         return why.why(self.node, interpret.Records(self.target, record, as_of, self._constants(variables)))

@@ -485,6 +485,16 @@ class SppRuleVersion(models.Model):
             )
         return " ".join([labels[outcome], *(rule.explain(facts) if facts else [])])
 
+    def _changed(self, before, after):
+        """Sentences that say which facts turned the answer between two evaluations; else what it rests on now."""
+        try:
+            rule, _constants = self._compile()
+        except RuleError:
+            return []  # a field of the registry is gone; what was decided stays readable
+        if not rule.answers(after):
+            return []
+        return rule.changed(before or {}, after) or rule.explain(after)
+
     def _compare_on_sample(self, as_of):
         """Refuse to go on if the SQL and the interpreter differ on a random sample or a boundary case."""
         population = self._whole_population()

@@ -22,4 +22,6 @@ from . import payment
 from . import payment_hold
 from . import payment_summary
 from . import cycle_payments
+from . import cycle_difference
+from . import cycle_change
 from . import spp_cel_variable

@@ -49,6 +49,13 @@ class Cycle(models.Model):
             "approved_at",
             "closed_at",
             *FIGURES,
+            "previous_id",
+            "previous_people",
+            "previous_total",
+            "people",
+            "difference_question",
+            "recomputed_outcomes",
+            "recomputed_amounts",
         }
     )
 

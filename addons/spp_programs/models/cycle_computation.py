@@ -33,6 +33,7 @@ class Cycle(models.Model):
             "cycle_compute", _("Compute: %s", self.display_name), self, as_of=self.as_of
         )
         self.env.flush_all()
+        self._remember()
         self._clear()
         self._insert_beneficiaries(version, values)
         self._insert_entitlements()
@@ -45,6 +46,8 @@ class Cycle(models.Model):
                 "computed_at": fields.Datetime.now(),
             }
         )
+        self._compare_with_earlier()
+        self._compare_with_previous()
         run._finish(
             {
                 self._fields[name]._description_string(self.env): figures[name]

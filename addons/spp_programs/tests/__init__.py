@@ -2,6 +2,7 @@ from . import test_access
 from . import test_cycle_approval
 from . import test_cycle_compute
 from . import test_decisions
+from . import test_difference
 from . import test_enrollment
 from . import test_frozen
 from . import test_fund

@@ -18,6 +18,9 @@ MODELS = (
     "spp.cycle",
     "spp.cycle.beneficiary",
     "spp.entitlement",
+    "spp.cycle.difference",
+    "spp.cycle.difference.total",
+    "spp.cycle.change",
 )
 EVERY_ROLE = frozenset(ROLES)
 LEDGER_READERS = {"auditor", "program_manager", "finance_officer", "approver"}
