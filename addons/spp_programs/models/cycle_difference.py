@@ -320,7 +320,7 @@ class Cycle(models.Model):
         return super()._what_next()
 
     def _check_complete(self):
-        super()._check_complete()
+        result = super()._check_complete()
         # The previous cycle may have changed since: it was cancelled, computed again, or somebody was withdrawn.
         self._compare_with_previous()
         reason = (self.difference_reason or "").strip()
@@ -337,6 +337,7 @@ class Cycle(models.Model):
             self.env["spp.audit.entry"]._log(
                 "Reason for the difference", self, new={"asked": self.difference_question}, note=reason
             )
+        return result
 
     # ------------------------------------------------------------------ business
 
