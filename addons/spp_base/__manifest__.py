@@ -23,4 +23,5 @@
         "views/spp_audit_entry_views.xml",
         "data/ir_cron.xml",
     ],
+    "assets": {"web.assets_backend": ["spp_base/static/src/**/*"]},
 }

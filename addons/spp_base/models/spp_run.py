@@ -16,6 +16,8 @@ the job (with ``run`` as its argument); the job works inside :meth:`_alive`::
             run._progress(number, total)
         run._finish(counts)
 
+A bulk action whose work is one transaction is best left to ``spp.bulk.mixin``, which does this and the job.
+
 State and progress of a run that was committed before are written on a cursor of their own:
 others see them at once, and they survive a rollback. A run started within this transaction
 is written in it. Failed rows are part of the work and share its fate.
@@ -75,6 +77,8 @@ class Run(models.Model):
     ended_at = fields.Datetime(string="Ended", readonly=True)
     heard_at = fields.Datetime(string="Last Heard of", readonly=True)
     in_worker = fields.Boolean(readonly=True, help="A worker holds the lock of this run.")
+    deaths = fields.Integer(readonly=True, help="How many workers died at it.")
+    stage = fields.Char(readonly=True, help="What it is doing now.")
     total = fields.Integer(readonly=True)
     done_count = fields.Integer(string="Done", readonly=True)
     progress = fields.Float(compute="_compute_progress")
@@ -214,9 +218,12 @@ class Run(models.Model):
         except advisory.Busy as error:
             raise RetryableJobError(_("Another worker is at this run."), seconds=60) from error
 
-    def _progress(self, done, total=None):
-        """Tell others how far it is."""
-        self._record({"done_count": done, **({"total": total} if total is not None else {})})
+    def _progress(self, done, total=None, stage=None):
+        """Tell others how far it is, and at what."""
+        told = {"total": total, "stage": stage}
+        self._record(
+            {"done_count": done, **{name: value for name, value in told.items() if value is not None}}
+        )
 
     def _finish(self, counts, message=""):
         """End the run well.
@@ -226,7 +233,10 @@ class Run(models.Model):
         # What could still fail when the work is committed fails now, before it is called done.
         self.env.flush_all()
         self.env.cr.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
-        self._end({"state": "done", "counts": counts, "count_labels": list(counts), "message": message})
+        self._well_done({"state": "done", "counts": counts, "count_labels": list(counts), "message": message})
+
+    def _well_done(self, result):
+        self._end(result)
 
     def _fail(self, reason):
         """End the run badly, with a reason that a person understands."""
@@ -269,8 +279,11 @@ class Run(models.Model):
             if run.state == "cancelled" and unless_cancelled:
                 raise Cancelled()
             now = fields.Datetime.now()
-            if started and not run.started_at:
-                values = {**values, "started_at": now}
+            if started:
+                # Whoever holds the lock and finds this set comes after somebody who did not say good-bye.
+                values = {**values, "deaths": run.deaths + run.in_worker}
+                if not run.started_at:
+                    values["started_at"] = now
             run.write({**values, "heard_at": now})
 
     def _lock_key(self):
@@ -278,25 +291,30 @@ class Run(models.Model):
 
     @api.model
     def _cron_run_reaper(self):
-        """End as failed the runs that nobody works on any more.
-
-        That is certain where a worker said it holds the lock, and the lock is free. A run
-        between two jobs is given a day.
-        """
-        for run in self.search([("state", "=", "running")]):
+        """Look after the runs that nobody works on any more."""
+        for run in self._reapable():
             try:
                 # Holding the lock, no worker can begin or end meanwhile.
                 with advisory.held(self.env.cr.dbname, run._lock_key()), on_own_cursor(run) as current:
-                    if current.state != "running":
-                        continue
-                    if current.in_worker:
-                        current._fail(
-                            _("The worker died before the end. What was finished is kept; try again.")
-                        )
-                    elif current.heard_at < fields.Datetime.now() - SILENT_FOR:
-                        current._fail(_("Nothing was heard of this run for a day."))
+                    current._reap()
             except advisory.Busy:
                 continue
+
+    def _reapable(self):
+        return self.search([("state", "=", "running")])
+
+    def _reap(self):
+        """Nobody is at work on this run now. End it as failed where nobody will be.
+
+        That is certain where a worker said it holds the lock, and the lock is free. A run between two jobs is given
+        a day.
+        """
+        if self.state != "running":
+            return
+        if self.in_worker:
+            self._fail(_("The worker died before the end. What was finished is kept; try again."))
+        elif self.heard_at < fields.Datetime.now() - SILENT_FOR:
+            self._fail(_("Nothing was heard of this run for a day."))
 
 
 def _will_be_retried(error):

@@ -1,5 +1,6 @@
 """What the tests of all addons need of Odoo's: cheap passwords, calls to servers on loopback, a user for each role."""
 
+from contextlib import contextmanager
 from unittest.mock import patch
 from urllib.parse import urlsplit
 from xmlrpc.client import Fault
@@ -7,6 +8,8 @@ from xmlrpc.client import Fault
 from passlib.context import CryptContext
 
 from odoo.tests.common import BaseCase, HttpCase, _super_send, new_test_user
+
+from odoo.addons.queue_job.tests.common import trap_jobs
 
 ROLES = [
     "program_viewer",
@@ -75,3 +78,17 @@ class RoleCase(CheapPasswords, HttpCase):
                 return False
             raise
         return True
+
+
+@contextmanager
+def as_jobs(env):
+    """Bulk actions of the block are left to jobs, which are done at its end; gives the trap of the jobs."""
+    parameters = env["ir.config_parameter"].sudo()
+    before = parameters.get_param("spp_base.rows_at_once")
+    parameters.set_param("spp_base.rows_at_once", "0")
+    try:
+        with trap_jobs() as trap:
+            yield trap
+        trap.perform_enqueued_jobs()
+    finally:
+        parameters.set_param("spp_base.rows_at_once", before or False)

@@ -31,7 +31,7 @@ FIGURES = (
 
 class Cycle(models.Model):
     _name = "spp.cycle"
-    _inherit = ["spp.guarded.mixin"]
+    _inherit = ["spp.guarded.mixin", "spp.bulk.mixin"]
     _description = "Cycle"
     _order = "program_id, number"
 
@@ -246,18 +246,28 @@ class Cycle(models.Model):
         """Commit the total to the fund and make every entitlement due, or do nothing at all.
 
         Role: approver, and not the person who submitted.
+
+        :return: id of the run (spp.run)
         """
+        self.ensure_one()
         self._check_role("approver")
-        for cycle in self:
-            cycle._lock()
-            cycle._check_state("submitted")
-            if cycle.submitted_by.id == self.env.uid:
-                raise AccessError(_("You submitted %s: somebody else approves it.", cycle.display_name))
-            cycle.program_id._check_active()
-            cycle._commit_fund()
-            cycle._move_entitlements(("draft",), "approved")
-            cycle._set_state("approved", approved_by=self.env.uid, approved_at=fields.Datetime.now())
-        return True
+        self._check_may_approve()
+        return self._bulk("approve", _("Approve: %s", self.display_name), rows=self.entitlement_count)
+
+    def _do_approve(self, run):
+        self._lock()
+        self._check_may_approve()
+        run._progress(0, total=self.entitlement_count, stage=_("Entitlements"))
+        self._commit_fund()
+        self._move_entitlements(("draft",), "approved")
+        self._set_state("approved", approved_by=self.env.uid, approved_at=fields.Datetime.now())
+        run._finish({_("Entitlements approved"): self.entitlement_count})
+
+    def _check_may_approve(self):
+        self._check_state("submitted")
+        if self.submitted_by.id == self.env.uid:
+            raise AccessError(_("You submitted %s: somebody else approves it.", self.display_name))
+        self.program_id._check_active()
 
     def action_reject(self, reason):
         """Send a submitted cycle back: it is a draft again. Role: approver.

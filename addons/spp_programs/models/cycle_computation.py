@@ -24,18 +24,30 @@ class Cycle(models.Model):
         """
         self.ensure_one()
         self._check_role("program_manager")
+        self._check_state("draft")
+        self.program_id._check_active()
+        self.program_id._published_version()
+        return self._bulk(
+            "compute",
+            _("Compute: %s", self.display_name),
+            rows=self._rows("spp.program.membership", self._enrolled()),
+            as_of=self.as_of,
+        )
+
+    def _do_compute(self, run):
         self._lock()
         self._check_state("draft")
         self.program_id._check_active()
         version = self.program_id._published_version()
         values = self.program_id._variable_values()
-        run = self.env["spp.run"]._start(
-            "cycle_compute", _("Compute: %s", self.display_name), self, as_of=self.as_of
-        )
         self.env.flush_all()
         self._remember()
         self._clear()
+        # sudo: a cycle is whole, also where the user's area hides people.
+        members = self.env["spp.program.membership"].sudo().search_count(self._enrolled())
+        run._progress(0, total=2 * members, stage=_("Outcomes"))
         self._insert_beneficiaries(version, values)
+        run._progress(members, stage=_("Entitlements"))
         self._insert_entitlements()
         figures = self._count()
         self._write_guarded(
@@ -56,9 +68,12 @@ class Cycle(models.Model):
             }
         )
         self.env.invalidate_all()
-        return run.id
 
     # ------------------------------------------------------------------ business
+
+    def _enrolled(self):
+        """The members that a computation considers."""
+        return [("program_id", "=", self.program_id.id), ("state", "=", "enrolled")]
 
     def _clear(self):
         """Remove what an earlier computation of this draft left."""

@@ -89,13 +89,21 @@ class Cycle(models.Model):
         """
         self.ensure_one()
         self._check_role("program_manager")
+        self._check_state("approved", "disbursing")
+        self.program_id._check_active()
+        return self._bulk(
+            "prepare_payments",
+            _("Prepare payments: %s", self.display_name),
+            rows=self.entitlement_count,
+            as_of=self.as_of,
+        )
+
+    def _do_prepare_payments(self, run):
         self._lock()
         self._check_state("approved", "disbursing")
         self.program_id._check_active()
         payments = self.env["spp.payment"]
-        run = self.env["spp.run"]._start(
-            "payments_prepare", _("Prepare payments: %s", self.display_name), self, as_of=self.as_of
-        )
+        run._progress(0, total=2 * self.entitlement_count, stage=_("Payments"))
         made = payments._prepare(
             self,
             SQL(
@@ -109,6 +117,7 @@ class Cycle(models.Model):
                 self.id,
             ),
         )
+        run._progress(len(made), stage=_("What must be held, and batches"))
         batches = payments._recheck_holds(self)
         # sudo: a cycle is prepared whole, also where the user's area hides people.
         held = payments.sudo().search_count([("cycle_id", "=", self.id), ("state", "=", "held")])
@@ -120,7 +129,6 @@ class Cycle(models.Model):
                 run=run,
             )
         run._finish({_("Prepared"): len(made), _("Held"): held, _("Batches"): batches})
-        return run.id
 
     def action_send_payments(self):
         """Release the ready payments: each of their batches is sent by a job.

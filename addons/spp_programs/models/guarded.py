@@ -9,6 +9,8 @@ from odoo import _, api, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
+from odoo.addons.spp_base.models.spp_bulk_mixin import BeingChanged
+
 LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -71,10 +73,12 @@ class GuardedMixin(models.AbstractModel):
         )
         self.env.cr.execute(busy)
         if self.env.cr.rowcount < len(self):
-            raise UserError(
+            at_work = self.env["spp.run"]._at_work(self).values()
+            raise BeingChanged(
                 _(
-                    "%s is being changed by someone else at this moment. Try again when that has ended.",
-                    ", ".join(self.mapped("display_name")),
+                    "%(records)s is being changed by someone else at this moment%(by)s. Try again when that has ended.",
+                    records=", ".join(self.mapped("display_name")),
+                    by="".join(f" ({run.sudo().name})" for run in at_work),
                 )
             )
         self.invalidate_recordset()

@@ -6,7 +6,7 @@ from odoo.exceptions import UserError, ValidationError
 
 class Program(models.Model):
     _name = "spp.program"
-    _inherit = ["spp.guarded.mixin"]
+    _inherit = ["spp.guarded.mixin", "spp.bulk.mixin"]
     _description = "Program"
     _order = "name, id"
     _rec_names_search = ["name", "code"]

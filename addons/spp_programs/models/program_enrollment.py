@@ -1,6 +1,6 @@
 """Who is in a program: candidates are brought in, and the rule decides about those whom no person decided about.
 
-The bulk steps are one SQL statement each, however many people there are, recorded as a run.
+The bulk steps are runs; each is the same few SQL statements, however many people there are.
 """
 
 from psycopg2.errors import QueryCanceled
@@ -10,6 +10,9 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from odoo.addons.spp_base.tools import statistics
+
+# Whom no person has decided about, and the rule has not enrolled.
+UNDECIDED = [("state", "in", ["candidate", "ineligible"]), ("by_hand", "=", False)]
 
 
 class Program(models.Model):
@@ -24,13 +27,18 @@ class Program(models.Model):
         """
         self.ensure_one()
         self._check_role("enrollment_officer", "program_manager")
+        self._check_active()
+        people = [("is_registrant", "=", True), ("is_group", "=", self.target == "group")]
+        return self._bulk(
+            "import_candidates", _("Import candidates: %s", self.name), rows=self._rows("res.partner", people)
+        )
+
+    def _do_import_candidates(self, run):
         self._lock()
         self._check_active()
-        run = self.env["spp.run"]._start("program_candidates", _("Import candidates: %s", self.name), self)
         # _search() applies the record rules: an officer of one area brings in that area's people only.
         added = self._add_candidates(self.env["res.partner"]._search([("is_registrant", "=", True)]).select())
         run._finish({_("Candidates added"): added})
-        return run.id
 
     def action_enroll(self, as_of=None):
         """Evaluate the rule for everybody whom no person has decided about, and enroll who is eligible.
@@ -45,21 +53,26 @@ class Program(models.Model):
         """
         self.ensure_one()
         self._check_role("enrollment_officer", "program_manager")
+        self._check_active()
+        self._published_version()
+        as_of = fields.Date.to_date(as_of) or fields.Date.context_today(self)
+        undecided = [("program_id", "=", self.id), *UNDECIDED]
+        return self._bulk(
+            "enroll",
+            _("Enroll: %s", self.name),
+            [str(as_of)],
+            rows=self._rows("spp.program.membership", undecided),
+            as_of=as_of,
+        )
+
+    def _do_enroll(self, run, as_of):
         self._lock()
         self._check_active()
-        as_of = fields.Date.to_date(as_of) or fields.Date.context_today(self)
-        version = self._published_version()
-        visible = self.env["spp.program.membership"]._search(
-            [
-                ("program_id", "=", self.id),
-                ("state", "in", ["candidate", "ineligible"]),
-                ("by_hand", "=", False),
-            ]
+        visible = self.env["spp.program.membership"]._search([("program_id", "=", self.id), *UNDECIDED])
+        counts = self._evaluate_members(
+            visible.select(), self._published_version(), fields.Date.to_date(as_of)
         )
-        run = self.env["spp.run"]._start("program_enroll", _("Enroll: %s", self.name), self, as_of=as_of)
-        counts = self._evaluate_members(visible.select(), version, as_of)
         run._finish(counts)
-        return run.id
 
     # ------------------------------------------------------------------ business
 

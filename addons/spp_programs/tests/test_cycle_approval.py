@@ -25,7 +25,8 @@ class TestCycleApproval(ProgramsCase):
     def test_second_person_approves(self):
         cycle = self.make_cycle(self.program, submit=True)
         self.assertEqual((cycle.state, cycle.submitted_by), ("submitted", self.manager))
-        self.assertIs(cycle.with_user(self.approver).action_approve(), True)
+        run = self.env["spp.run"].browse(cycle.with_user(self.approver).action_approve())
+        self.assertEqual((run.state, run.counts), ("done", {"Entitlements approved": 3}))
         self.assertEqual((cycle.state, cycle.approved_by), ("approved", self.approver))
         self.assertEqual(set(cycle.entitlement_ids.mapped("state")), {"approved"})
         self.assertEqual(self.balance(), (1000, 300, 0, 700))
