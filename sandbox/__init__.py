@@ -1,9 +1,9 @@
-"""The three counterparties of SPP as small real HTTP servers on 127.0.0.1: a source MIS, a SPAR mapper, a payer.
+"""The counterparties of SPP as small real HTTP servers on 127.0.0.1: a source MIS, a SPAR mapper, two payers.
 
     from sandbox import start
 
     with start(directory) as urls:
-        urls.mis, urls.spar, urls.payer, urls.control
+        urls.mis, urls.spar, urls.payer, urls.bridge, urls.control
 
 See README.md for what each answers, its faults and its control endpoints.
 """
@@ -13,12 +13,13 @@ import fcntl
 import os
 from typing import NamedTuple
 
+from .bridge import Bridge
 from .mis import Mis
 from .payer import Payer
 from .server import PortTaken
 from .spar import Spar
 
-SERVERS = (Mis, Spar, Payer)
+SERVERS = (Mis, Spar, Payer, Bridge)
 
 
 class Urls(NamedTuple):
@@ -27,6 +28,7 @@ class Urls(NamedTuple):
     mis: str
     spar: str
     payer: str
+    bridge: str
 
     @property
     def control(self):
@@ -38,8 +40,8 @@ class StateTaken(Exception):
 
 
 @contextlib.contextmanager
-def start(state_dir, mis_port=0, spar_port=0, payer_port=0):
-    """Run the three servers in threads of this process until the block ends. Port 0: any free one."""
+def start(state_dir, mis_port=0, spar_port=0, payer_port=0, bridge_port=0):
+    """Run the servers in threads of this process until the block ends. Port 0: any free one."""
     os.makedirs(state_dir, exist_ok=True)
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(open(os.path.join(state_dir, "lock"), "a+"))
@@ -54,7 +56,7 @@ def start(state_dir, mis_port=0, spar_port=0, payer_port=0):
         lock.write(str(os.getpid()))
         lock.flush()
         servers, addresses = {}, []
-        for kind, port in zip(SERVERS, (mis_port, spar_port, payer_port), strict=True):
+        for kind, port in zip(SERVERS, (mis_port, spar_port, payer_port, bridge_port), strict=True):
             server = servers[kind.name] = kind(state_dir)
             server.peers = servers
             stack.callback(server.stop)

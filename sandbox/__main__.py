@@ -1,4 +1,4 @@
-"""`python -m sandbox --state DIR`: the three servers until SIGTERM or Ctrl-C; one JSON line of URLs when ready."""
+"""`python -m sandbox --state DIR`: the servers until SIGTERM or Ctrl-C; one JSON line of URLs when ready."""
 
 import argparse
 import json
@@ -15,12 +15,14 @@ def main():
     parser.add_argument("--mis-port", type=int, default=18070, help="0: any free port (default %(default)s)")
     parser.add_argument("--spar-port", type=int, default=18071)
     parser.add_argument("--payer-port", type=int, default=18072)
+    parser.add_argument("--bridge-port", type=int, default=18073)
     options = parser.parse_args()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     try:
-        with start(options.state, options.mis_port, options.spar_port, options.payer_port) as urls:
+        ports = (options.mis_port, options.spar_port, options.payer_port, options.bridge_port)
+        with start(options.state, *ports) as urls:
             print(json.dumps({**urls._asdict(), "control": urls.control}), flush=True)
             stopped.wait()
     except (PortTaken, StateTaken) as error:

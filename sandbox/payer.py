@@ -9,6 +9,7 @@ import time
 import uuid
 from datetime import UTC, datetime
 
+from . import door
 from .server import NOT_ALLOWED, NOT_FOUND, Answer, Refusal, Server, field, g2p_error, g2p_message
 
 DISBURSE = "/disburse/sync/disburse"
@@ -23,14 +24,18 @@ def naive(seconds):
 
 class Payer(Server):
     name = "payer"
-    schema = """
+    schema = (
+        door.SCHEMA
+        + """
         CREATE TABLE IF NOT EXISTS payment (
             seq INTEGER PRIMARY KEY, reference_id TEXT, transaction_id TEXT, payer_fa TEXT, payee_fa TEXT,
             payee_name TEXT, amount TEXT, currency_code TEXT, locale TEXT, vanished INTEGER, received REAL,
             polls INTEGER DEFAULT 0, status TEXT DEFAULT 'rcvd', code TEXT, reason TEXT, stamp REAL);
         CREATE INDEX IF NOT EXISTS payment_reference ON payment (reference_id);
     """
+    )
     defaults = {
+        **door.DEFAULTS,
         "listed_after": 0.1,  # seconds until a status answer knows the payment: it is stored after the answer
         "settle_after": 0.3,  # seconds until it is settled
         "settle_polls": 0,  # status answers that still say rcvd before it is settled
@@ -42,11 +47,20 @@ class Payer(Server):
         self._started = naive(time.time())  # message_ts of every answer: frozen at start, as observed
 
     def act(self, request):
+        if request.path == door.TOKEN:
+            return door.give_token(self, request)
         if request.path not in (DISBURSE, STATUS):
             return NOT_FOUND
         if request.method != "POST":
             return NOT_ALLOWED
+        refused = door.check_token(self, request)
+        if refused:
+            return refused
         envelope, header, message = g2p_message(request)
+        try:
+            door.check_signature(self, request)
+        except door.NotSigned:
+            return self.refusal(request, "rjct.jwt.invalid")
         if "signature" not in envelope:
             field(envelope, "signature")
         if request.path == DISBURSE:

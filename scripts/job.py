@@ -92,11 +92,11 @@ class Session:
 
 
 def start_sandbox(state):
-    """Have the three counterparties run, with books under `state`; returns their base URLs (mis, spar, payer)."""
+    """Have the counterparties run, with books under `state`; returns their base URLs by name."""
     record = services.running("sandbox")
     if record:
         return record["urls"]
-    names = ("mis", "spar", "payer")
+    names = ("mis", "spar", "payer", "bridge")
     ports = {name: services.free_port(18070 + 300 * number) for number, name in enumerate(names)}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     command = [sys.executable, "-m", "sandbox", "--state", state]

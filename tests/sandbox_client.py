@@ -31,9 +31,9 @@ class Client:
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self._opener = urllib.request.build_opener(cookies, NoRedirect())
 
-    def call(self, method, path, body=None, content_type="application/json"):
+    def call(self, method, path, body=None, content_type="application/json", headers=None):
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        headers = {"Content-Type": content_type} if data is not None else {}
+        headers = {**({"Content-Type": content_type} if data is not None else {}), **(headers or {})}
         request = urllib.request.Request(self.base + path, data, headers, method=method)
         try:
             with self._opener.open(request, timeout=self.timeout) as answer:

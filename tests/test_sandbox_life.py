@@ -29,13 +29,13 @@ def process(state, *options):
         running.communicate()
 
 
-FREE = ("--mis-port", "0", "--spar-port", "0", "--payer-port", "0")
+FREE = ("--mis-port", "0", "--spar-port", "0", "--payer-port", "0", "--bridge-port", "0")
 
 
 def test_what_was_answered_survives_kill_9_and_sigterm_stops_in_order(tmp_path):
     with process(tmp_path, *FREE) as running:
         urls = json.loads(running.stdout.readline())
-        assert urls.keys() == {"mis", "spar", "payer", "control"}
+        assert urls.keys() == {"mis", "spar", "payer", "bridge", "control"}
         payer, spar, mis = Client(urls["payer"]), Client(urls["spar"]), Client(urls["mis"])
         payer.set(settle_after=60)
         payer.disburse({})

@@ -33,7 +33,8 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What is said of one reference: state is paid, accepted, rejected or unknown (said, but not clear)."""
+    """What is said of one reference: state is paid, accepted, rejected, returned (after it was paid) or unknown
+    (said, but not clear)."""
 
     state: str
     reason: str = ""
@@ -51,7 +52,7 @@ class Reading:
     strangers: int = 0  # entries about references that were not asked about
 
 
-class _NotJson(ValueError):
+class NotJson(ValueError):
     pass
 
 
@@ -63,8 +64,8 @@ def read_disburse(status, text, expected):
     :param expected: {reference: (amount as Decimal, currency code)} of what was sent
     """
     try:
-        body = _json_object(text)
-    except _NotJson as error:
+        body = json_object(text)
+    except NotJson as error:
         return _without_json(status, str(error))
     refusal = _refusal(body)
     if not 200 <= status < 300:
@@ -92,20 +93,20 @@ def read_disburse(status, text, expected):
 def _refused_before_acting(body, code):
     """Is it certain that nothing of the message was taken? The header of the standard says so; other errors inside
     HTTP 200 only where their code is about the message itself. "Timed out" and "unavailable" leave it open."""
-    header = _object(body.get("header"))
+    header = object_of(body.get("header"))
     return clean(header.get("status")).lower() == "rjct" or code.lower().startswith(REFUSED_BEFORE_ACTING)
 
 
 def read_status(status, text, expected):
     """Read the answer to a status request; UNCLEAR means it told nothing. Parameters as in read_disburse()."""
     try:
-        body = _json_object(text)
-    except _NotJson as error:
-        return Reading(Verdict.UNCLEAR, str(error) if 200 <= status < 300 else _http_words(status))
+        body = json_object(text)
+    except NotJson as error:
+        return Reading(Verdict.UNCLEAR, str(error) if 200 <= status < 300 else http_words(status))
     refusal = _refusal(body)
     if not 200 <= status < 300:
         code, reason = refusal or ("", "")
-        return Reading(Verdict.UNCLEAR, reason or _http_words(status), code)
+        return Reading(Verdict.UNCLEAR, reason or http_words(status), code)
     entries = _entries(body)
     if refusal is not None and not entries:
         return Reading(Verdict.UNCLEAR, refusal[1], refusal[0])
@@ -122,37 +123,37 @@ def _is_about_the_question(code):
     return any(part in code.lower() for part in ("reference_id", "transaction_id", ".srch", "_srch"))
 
 
-def _json_object(text):
+def json_object(text):
     try:
         body = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError):
         looks_html = text.lstrip()[:1] == "<"
-        raise _NotJson(
+        raise NotJson(
             "The payer answered with a web page instead of a G2P Connect message; check the address."
             if looks_html
             else "The payer's answer cannot be read: it is not JSON."
         ) from None
     if not isinstance(body, dict):
-        raise _NotJson("The payer's answer is not a G2P Connect message.")
+        raise NotJson("The payer's answer is not a G2P Connect message.")
     return body
 
 
 def _without_json(status, reason):
     if status in MOVED:
-        return Reading(Verdict.REFUSED, _http_words(status))
-    return Reading(Verdict.UNCLEAR, reason if 200 <= status < 300 else _http_words(status))
+        return Reading(Verdict.REFUSED, http_words(status))
+    return Reading(Verdict.UNCLEAR, reason if 200 <= status < 300 else http_words(status))
 
 
 def _by_status(status, refusal):
     code, reason = refusal or ("", "")
     if status in MOVED:
-        return Reading(Verdict.REFUSED, _http_words(status))
+        return Reading(Verdict.REFUSED, http_words(status))
     if status in REFUSING and refusal is not None and code.lower() not in SEEN_BEFORE:
-        return Reading(Verdict.REFUSED, f"{_http_words(status)} {reason}".strip(), code)
-    return Reading(Verdict.UNCLEAR, f"{_http_words(status)} {reason}".strip(), code)
+        return Reading(Verdict.REFUSED, f"{http_words(status)} {reason}".strip(), code)
+    return Reading(Verdict.UNCLEAR, f"{http_words(status)} {reason}".strip(), code)
 
 
-def _http_words(status):
+def http_words(status):
     if status in (401, 403):
         return f"The payer does not let us in (HTTP {status}); check the endpoint's credentials."
     if status in (404, 405):
@@ -166,25 +167,25 @@ def _http_words(status):
     return f"The payer answered HTTP {status}."
 
 
-def _object(value):
+def object_of(value):
     return value if isinstance(value, dict) else {}
 
 
 def _refusal(body):
     """(code, plain reason) when the body as a whole refuses, else None."""
-    header, message = _object(body.get("header")), _object(body.get("message"))
+    header, message = object_of(body.get("header")), object_of(body.get("message"))
     if clean(header.get("status")).lower() == "rjct":
         code = clean(header.get("status_reason_code"))
         reason = plain(code, header.get("status_reason_message"))
         return code, reason or "The payer refused the message and gave no reason."
     if clean(message.get("ack_status")).upper() == "ERR":
-        error = _object(message.get("error"))
+        error = object_of(message.get("error"))
         return clean(error.get("code")), plain(error.get("code"), error.get("message"))
     errors = body.get("errors") or body.get("error")
     if isinstance(errors, dict):
         errors = [errors]
     if isinstance(errors, list) and errors:
-        first = _object(errors[0])
+        first = object_of(errors[0])
         return clean(first.get("code")), plain(first.get("code"), first.get("message"))
     if isinstance(body.get("detail"), str):
         return "", plain("", body["detail"])
@@ -193,7 +194,7 @@ def _refusal(body):
 
 def _entries(body):
     """The list of entries about payments, wherever the server put it."""
-    message = _object(body.get("message"))
+    message = object_of(body.get("message"))
     place = message.get("txnstatus_response", message)
     if isinstance(place, dict) and "txn_status" in place:
         place = place["txn_status"]
@@ -243,7 +244,7 @@ def _read_entry(entry, amount, currency):
     status = clean(entry.get("status")).lower()
     code = clean(entry.get("status_reason_code"))
     reason = plain(code, entry.get("status_reason_message"))
-    at = _moment(entry.get("timestamp"))
+    at = moment(entry.get("timestamp"))
     state = STATES.get(status, "unknown")
     if state == "unknown":
         shown = hide_numbers(status)[:20] if status.isprintable() else ""
@@ -277,12 +278,12 @@ def _differs(entry, amount, currency):
     return ""
 
 
-def _moment(text):
+def moment(text):
     """ISO 8601, with or without offset (then UTC), as UTC without offset; None when it is no time."""
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        read = datetime.fromisoformat(text)
+        if read.tzinfo is not None:
+            read = read.astimezone(UTC).replace(tzinfo=None)
     except (TypeError, ValueError, OverflowError):
         return None
-    return moment.replace(microsecond=0)
+    return read.replace(microsecond=0)

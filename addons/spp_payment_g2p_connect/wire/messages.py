@@ -108,7 +108,7 @@ def disburse_request(party, action, message_id, transaction_id, disbursements, n
     if len({each["currency_code"] for each in disbursements}) != 1:
         raise MessageError("A message has payments of one currency only.")
     message = {"transaction_id": transaction_id, "disbursements": disbursements}
-    return _envelope(party, action, message_id, len(disbursements), message, now)
+    return envelope(party, action, message_id, len(disbursements), message, now)
 
 
 def status_request(party, action, message_id, references, now):
@@ -127,10 +127,11 @@ def status_request(party, action, message_id, references, now):
             "locale": party.locale,
         },
     }
-    return _envelope(party, action, message_id, 1, message, now)
+    return envelope(party, action, message_id, 1, message, now)
 
 
-def _envelope(party, action, message_id, total_count, message, now):
+def envelope(party, action, message_id, total_count, message, now):
+    """A whole request, of either dialect: header and message."""
     for text, label in ((party.sender_id, "sender id"), (action, "action name"), (message_id, "message id")):
         check_short(text, label)
     if not LOCALE.fullmatch(party.locale or ""):
