@@ -96,19 +96,46 @@ class Records:
 
 
 class Facts:
-    """Values taken from the facts stored with an outcome; no registry needed."""
+    """Values taken from the facts stored with an outcome; no registry needed.
 
-    def __init__(self, facts):
+    `constants` and `as_of`, where they are given, stand in for what the facts say of variables and of today: they were
+    kept apart from the facts, and a fact that was tampered with must not pass.
+    """
+
+    def __init__(self, facts, as_of=None, constants=None):
         self.facts = facts
+        self.as_of = as_of
+        self.constants = constants or {}
 
     def variable(self, node):
-        known = self.facts.get(ir.text(node))
-        return datetime.date.fromisoformat(known) if node.type is Type.DATE and known else known
+        if node.name in self.constants:
+            return self.constants[node.name].value
+        return self.field(node)
 
-    field = total = today = variable
+    def field(self, node):
+        return _read(node.type, self.facts.get(ir.text(node)))
+
+    total = field
+
+    def today(self, node):
+        return self.as_of or self.field(node)
 
     def tally(self, node):
         return Tally(**self.facts[ir.text(node)])
+
+
+def _read(kind, known):
+    """A value as it was before it was stored as JSON."""
+    if known is None:
+        return None
+    match kind:
+        case Type.DATE:
+            return datetime.date.fromisoformat(known)
+        case Type.TIMESTAMP:
+            return datetime.datetime.fromisoformat(known)
+        case Type.DOUBLE:
+            return float(known)
+    return known
 
 
 def value(node, source):

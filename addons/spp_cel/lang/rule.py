@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from . import boundary, change, explain, functions, interpret, ir, sql, why
 from .schema import Constant, Schema, Type
 
+_OUTCOMES = {True: "eligible", False: "not_eligible", None: "undetermined"}
 _SAMPLES = {Type.INT: 1, Type.DOUBLE: 1.0, Type.STRING: "x", Type.BOOL: True}
 
 
@@ -94,10 +95,27 @@ class Rule:
     def evaluate(self, record, as_of, variables=None):
         """The answer for one record (see interpret.Records for its form)."""
         source = interpret.Records(self.target, record, as_of, self._constants(variables))
-        answer = interpret.value(self.node, source)
-        outcome = {True: "eligible", False: "not_eligible", None: "undetermined"}[answer]
+        outcome = _OUTCOMES[interpret.value(self.node, source)]
         facts = {key: self._fact(part, source) for key, part in ir.facts(self.node, self.target).items()}
         return Result(outcome, facts, explain.missing(self.node, source))
+
+    def again(self, facts, as_of=None, variables=None):
+        """The outcome, from nothing but stored facts; KeyError where they are not those of this rule.
+
+        `variables` and `as_of` replace what the facts say of them.
+        """
+        return _OUTCOMES[self._from(facts, as_of, variables)]
+
+    def value_again(self, facts, as_of=None, variables=None):
+        """The value of a number from stored facts, exact as PostgreSQL's numeric; None where it is missing."""
+        found = self._from(facts, as_of, variables)
+        return None if found is None else functions.exact(found)
+
+    def _from(self, facts, as_of, variables):
+        absent = ir.facts(self.node, self.target).keys() - facts.keys()
+        if absent:
+            raise KeyError(", ".join(sorted(absent)))
+        return interpret.value(self.node, interpret.Facts(facts, as_of, variables))
 
     @staticmethod
     def _fact(part, source):

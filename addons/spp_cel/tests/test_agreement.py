@@ -6,6 +6,7 @@ SPP_RULE_EXAMPLES=5000 in the environment looks further, at random.
 """
 
 import datetime
+import json
 import os
 
 from hypothesis import HealthCheck, given, settings
@@ -196,6 +197,10 @@ class TestAgreement(RuleCase):
             )
         for answer in answers.values():
             self.assertTrue(rule.explain(answer.facts), text)
+            # The facts alone give the same answer, also after they were stored.
+            kept = json.loads(json.dumps(answer.facts))
+            self.assertEqual(rule.again(kept), answer.outcome, text)
+            self.assertEqual(rule.again(kept, as_of, VARIABLES), answer.outcome, text)
             self.assertEqual(bool(answer.missing), answer.outcome == "undetermined", text)
 
     def test_rules_about_groups(self):
