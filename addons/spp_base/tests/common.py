@@ -1,13 +1,16 @@
 """What the tests of all addons need of Odoo's: cheap passwords, calls to servers on loopback, a user for each role."""
 
 from contextlib import contextmanager
+from datetime import timedelta
 from unittest.mock import patch
 from urllib.parse import urlsplit
 from xmlrpc.client import Fault
 
 from passlib.context import CryptContext
 
+from odoo import models
 from odoo.tests.common import BaseCase, HttpCase, _super_send, new_test_user
+from odoo.tools import SQL
 
 from odoo.addons.queue_job.tests.common import trap_jobs
 
@@ -92,3 +95,41 @@ def as_jobs(env):
         trap.perform_enqueued_jobs()
     finally:
         parameters.set_param("spp_base.rows_at_once", before or False)
+
+
+class LikeTheOrm(BaseCase):
+    """Rows written by SQL cannot be told from rows that the ORM made: defaults, computed columns, who and when."""
+
+    def assert_like_the_orm(self, record, **differing):
+        """The ORM makes a twin of a row, from what the row says; every column must be the same.
+
+        :param differing: values in which two rows must differ, such as a unique reference
+        """
+        record.ensure_one()
+        self.env.flush_all()
+        row = self._row(record)
+        fields = record._fields
+        values = {
+            name: value
+            for name, value in row.items()
+            if value is not None and name in fields and name not in models.MAGIC_COLUMNS
+            # what the ORM computes by itself, it computes
+            and not (fields[name].compute and fields[name].readonly)
+        }  # fmt: skip
+        author = record.with_user(row["create_uid"]).sudo()
+        # The model's own create() would refuse what only its actions write.
+        twin = models.BaseModel.create(author.browse(), [{**values, **differing}])
+        self.env.flush_all()
+        other = self._row(twin)
+        for name in row.keys() - {"id"} - differing.keys():
+            if name in ("create_date", "write_date"):
+                self.assertEqual(row["create_date"], row["write_date"], f"{record._name}.{name}")
+                self.assertAlmostEqual(
+                    row[name], other[name], delta=timedelta(minutes=10), msg=f"{record._name}.{name}"
+                )
+            else:
+                self.assertEqual(row[name], other[name], f"{record._name}.{name}")
+
+    def _row(self, record):
+        self.env.cr.execute(SQL("SELECT * FROM %s WHERE id = %s", SQL.identifier(record._table), record.id))
+        return self.env.cr.dictfetchone()

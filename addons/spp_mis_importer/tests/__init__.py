@@ -6,3 +6,4 @@ from . import test_held
 from . import test_faults
 from . import test_schedule
 from . import test_access
+from . import test_bulk_rows

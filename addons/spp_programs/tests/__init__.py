@@ -1,5 +1,6 @@
 from . import test_access
 from . import test_bulk_runs
+from . import test_bulk_rows
 from . import test_cycle_approval
 from . import test_cycle_compute
 from . import test_decisions

@@ -1,4 +1,4 @@
-"""Bulk steps take the same number of statements for 10 people as for 200, and leave rows like the ORM's."""
+"""Bulk steps take the same number of statements for 10 people as for 200."""
 
 from odoo.tests import tagged
 
@@ -51,19 +51,3 @@ class TestSetBased(ProgramsCase):
         few = self.statements(members[10:20].action_exit, "Left")
         many = self.statements(members[20:].action_exit, "Left")
         self.assertLessEqual(many, few + 2)
-
-    def test_bulk_rows_look_like_the_orms(self):
-        person, other = self.make_people(2)
-        program = self.make_program("COLUMNS")
-        by_orm = self.add(program, person)
-        self.env.flush_all()
-        program.with_user(self.officer)._add_candidates(
-            self.env["res.partner"]._search([("id", "=", other.id)]).select()
-        )
-        self.env.cr.execute(
-            "SELECT * FROM spp_program_membership WHERE program_id = %s ORDER BY id", [program.id]
-        )
-        first, second = self.env.cr.dictfetchall()
-        self.assertEqual(first["id"], by_orm.id)
-        for column in first.keys() - {"id", "partner_id"}:
-            self.assertEqual(first[column], second[column], column)
