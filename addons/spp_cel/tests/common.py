@@ -39,6 +39,7 @@ def make_registry(env):
             for number in range(33)
         ]
     )
+    env["spp.event.kind"].create([{"name": code, "code": code} for code in ("visit", "school")])
     env["spp.event"].create(
         [
             {

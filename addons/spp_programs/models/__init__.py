@@ -20,6 +20,7 @@ from . import payment_batch
 from . import payment_exchange
 from . import payment
 from . import payment_hold
+from . import household_change
 from . import payment_summary
 from . import cycle_payments
 from . import cycle_difference

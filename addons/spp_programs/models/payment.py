@@ -579,9 +579,12 @@ class Payment(models.Model):
             "payee.id, payee.name, account.id, account.kind, account.provider_id, account.number, account.number_masked"
         )
 
-    def _destination_joins(self):
+    def _destination_joins(self, today_first=False):
         """From `due` (partner_id, as_of): the person, or the household's head at the as-of date (or today, where it
-        had none then), and that person's active primary account."""
+        had none then), and that person's active primary account.
+
+        :param today_first: the head of today, or else of then: for what a person has looked at
+        """
         today = fields.Date.context_today(self)
         return SQL(
             """
@@ -589,7 +592,7 @@ class Payment(models.Model):
             LEFT JOIN LATERAL (
                 SELECT m.individual_id FROM spp_group_membership m
                  WHERE person.is_group AND m.group_id = person.id AND m.is_head AND (%(then)s OR %(today)s)
-                 ORDER BY %(then)s DESC, m.start DESC NULLS LAST, m.id DESC
+                 ORDER BY %(first)s DESC, m.start DESC NULLS LAST, m.id DESC
                  LIMIT 1) head ON TRUE
             LEFT JOIN res_partner payee
                 ON payee.id = CASE WHEN person.is_group THEN head.individual_id ELSE person.id END
@@ -598,6 +601,7 @@ class Payment(models.Model):
             """,
             then=live_sql("m", SQL("due.as_of")),
             today=live_sql("m", today),
+            first=live_sql("m", today if today_first else SQL("due.as_of")),
         )
 
     def _fill_destination(self, scope, renew=False):
@@ -622,7 +626,7 @@ class Payment(models.Model):
                        IS DISTINCT FROM (d.payee_id, d.account_id, d.number)
                 """,
                 destination=self._destination_columns(),
-                joins=self._destination_joins(),
+                joins=self._destination_joins(today_first=renew),
                 renew=renew,
                 scope=scope,
             )

@@ -7,6 +7,7 @@ from . import test_decisions
 from . import test_difference
 from . import test_enrollment
 from . import test_frozen
+from . import test_household_changes
 from . import test_fund
 from . import test_payment_access
 from . import test_payment_prepare

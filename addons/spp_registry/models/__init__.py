@@ -6,7 +6,10 @@ from . import spp_identity_type
 from . import spp_identity_document
 from . import spp_phone_number
 from . import spp_payment_account
+from . import spp_event_kind
 from . import spp_event
 from . import spp_registrant_source
 from . import res_partner
 from . import res_users
+from . import spp_household_change_plan
+from . import spp_household_change

@@ -1,0 +1,1 @@
+from . import spp_household_change_wizard
