@@ -81,6 +81,7 @@ class TestHouseholdChangesInPrograms(PaymentsCase):
         )
         self.env.invalidate_all()
         later.with_user(self.manager).action_compute()
+        later.with_user(self.manager).difference_reason = "For those who came later"
         later.with_user(self.manager).action_submit()
         later.with_user(self.approver).action_approve()
         self.prepare(later)

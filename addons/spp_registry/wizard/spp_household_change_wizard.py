@@ -47,7 +47,7 @@ class HouseholdChangeWizard(models.TransientModel):
                 leaving = wizard.person_id
             wizard.current_member_ids = rows.individual_id
             wizard.staying_ids = rows.individual_id - leaving
-            wizard.head_leaves = bool(rows.filtered(lambda row: row.is_head and row.individual_id in leaving))
+            wizard.head_leaves = bool(leaving & rows.filtered("is_head").individual_id)
 
     @api.onchange("new_head_id")
     def _onchange_new_head_id(self):
