@@ -17,6 +17,7 @@
         "wizard/member_decision_views.xml",
         "wizard/cycle_reason_views.xml",
         "wizard/cycle_open_views.xml",
+        "wizard/cycle_close_views.xml",
         "views/fund_entry_views.xml",
         "views/program_membership_views.xml",
         "views/cycle_beneficiary_views.xml",

@@ -36,6 +36,15 @@ def changed(node, target, before, after):
     return [f"{_subject(part)}: {_show(part, now)}, before {_show(part, then)}." for part in turned.values()]
 
 
+def seen(node, target, facts):
+    """What a rule or an amount looked at, each with the value it had: "Members: 3"."""
+    source = interpret.Facts(facts)
+    looked_at = ir.facts(node, target).values()
+    return [
+        f"{_subject(part)}: {_show(part, source)}" for part in looked_at if not isinstance(part, ir.Today)
+    ]
+
+
 def missing(node, source):
     """What was not known and left the rule undetermined, such as "birthdate of SANTOS, Ana"."""
     found = {}

@@ -51,8 +51,9 @@ class Rule:
             for part in ir.walk(self.node)
             if isinstance(part, ir.Variable)
         }
+        write = self.amounts_sql if self.node.type.numeric else self.to_sql
         try:
-            self.to_sql("SELECT 1 AS id", [], datetime.date(2000, 1, 1), sample)
+            write("SELECT 1 AS id", [], datetime.date(2000, 1, 1), sample)
         except sql.NotCompiled as reason:
             return str(reason)
         return ""
@@ -66,6 +67,10 @@ class Rule:
         constants = self._constants(variables)
         built = sql.values(self.node, self.schema, self.target, population, as_of, constants, digits)
         return built.text, built.params
+
+    def amounts_sql(self, population_sql, population_params, as_of, variables=None):
+        """(sql, params) that selects id, value (numeric, not rounded; NULL where missing) and facts, for a number."""
+        return self._sql(sql.amounts, self.node, population_sql, population_params, as_of, variables)
 
     def value(self, record, as_of, variables=None, digits=2):
         """The value for one record as a Decimal, rounded; None where it is missing."""
@@ -135,6 +140,10 @@ class Rule:
     def changed(self, before, after):
         """Sentences that say which facts turned the answer, from the facts of two evaluations."""
         return explain.changed(self.node, self.target, before, after)
+
+    def seen(self, facts):
+        """What was looked at, from the facts of `evaluate`, `to_sql` or `amounts_sql`: ["Members: 3"]."""
+        return explain.seen(self.node, self.target, facts)
 
     def why(self, record, as_of, variables=None):
         """The rule as a tree for one record: why.Part."""

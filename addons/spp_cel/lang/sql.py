@@ -96,6 +96,20 @@ def values(node, schema, target, population, as_of, constants, digits):
     )
 
 
+def amounts(node, schema, target, population, as_of, constants):
+    """SELECT (id, value, facts) for every id of `population`; the value of a number, exact and not rounded."""
+    compiler = _Compiler(schema, target, as_of, constants, exists=False)
+    value = Sql("CAST(%s AS numeric)", compiler.value(node))
+    facts = compiler.facts(node)
+    return Sql(
+        f"WITH {POPULATION} AS NOT MATERIALIZED (%s) SELECT r.id, %s AS value, %s AS facts %s",
+        population,
+        value,
+        facts,
+        compiler.source(),
+    )
+
+
 def matching(node, schema, target, population, as_of, constants):
     """SELECT the ids of `population` for which `node` is true."""
     compiler = _Compiler(schema, target, as_of, constants, exists=True)

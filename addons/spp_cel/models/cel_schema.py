@@ -9,7 +9,17 @@ from odoo.tools import SQL
 
 from odoo.addons.spp_registry.tools.membership import live_sql
 
-from ..lang import Collection, Constant, Field, RecordType, Schema, Type, compile_rule, compile_value
+from ..lang import (
+    Collection,
+    Constant,
+    Field,
+    RecordType,
+    RuleError,
+    Schema,
+    Type,
+    compile_rule,
+    compile_value,
+)
 from ..lang import sql as lang_sql
 
 OUTCOMES = ("eligible", "not_eligible", "undetermined")
@@ -142,7 +152,24 @@ class CelSchema(models.AbstractModel):
     @api.model
     def _value_type(self, text, target, constants, computed):
         """Name of the type of a computed variable's expression; RuleError if it is refused."""
-        return self._compiled_value(text, target, *_hashable(constants, computed)).node.type.value
+        return self._compile_value(text, target, constants, computed).node.type.value
+
+    @api.model
+    def _compile_value(self, text, target, constants, computed):
+        """As `_compile`, for a text that yields a number, a text, a date or yes/no."""
+        return self._compiled_value(text, target, *_hashable(constants, computed))
+
+    @api.model
+    def _compile_amount(self, text, target, constants, computed):
+        """As `_compile_value`, for an amount: a number that the database can compute for everybody at once."""
+        found = self._compile_value(text, target, constants, computed)
+        if not found.node.type.numeric:
+            raise RuleError(_("An amount is a number; this is %s.", found.node.type.words))
+        if found.not_compiled:
+            raise RuleError(
+                _("An amount must be one that the database computes for everybody. %s", found.not_compiled)
+            )
+        return found
 
     @tools.ormcache("text", "target", "types", "computed")
     def _compiled(self, text, target, types, computed):

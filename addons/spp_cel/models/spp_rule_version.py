@@ -466,12 +466,14 @@ class SppRuleVersion(models.Model):
         parameter = self.env["ir.config_parameter"].sudo().get_param("spp_cel.show_change")
         return str2bool(parameter or "", False) and self.env.user.has_group("spp_cel.group_see_change")
 
-    def _explain(self, facts, outcome, as_of):
+    def _explain(self, facts, outcome, as_of, labels=None):
         """One paragraph from stored facts: what the outcome rests on, at the as-of date.
 
         Without facts it is the outcome alone.
+
+        :param labels: {outcome: sentence} where the outcome has another name
         """
-        labels = {
+        labels = labels or {
             "eligible": _("Eligible on %s.", as_of),
             "not_eligible": _("Not eligible on %s.", as_of),
             "undetermined": _("Undetermined on %s: data are missing.", as_of),

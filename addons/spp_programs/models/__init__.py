@@ -7,6 +7,7 @@ from . import program
 from . import program_fund
 from . import program_enrollment
 from . import program_benefit
+from . import program_calendar
 from . import program_variable
 from . import program_membership
 from . import cycle
@@ -14,6 +15,14 @@ from . import cycle_computation
 from . import cycle_beneficiary
 from . import cycle_situation
 from . import entitlement
+from . import cycle_terms
+from . import cycle_amounts
+from . import cycle_closing
+from . import cycle_supplementary
+from . import cycle_withdrawal
+from . import program_compliance
+from . import program_instalments
+from . import entitlement_validity
 from . import res_partner
 from . import payment_manager
 from . import payment_batch

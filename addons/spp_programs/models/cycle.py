@@ -24,6 +24,7 @@ FIGURES = (
     "undetermined_count",
     "not_compliant_count",
     "excluded_count",
+    "amount_problem_count",
     "entitlement_count",
     "total_amount",
 )
@@ -181,25 +182,28 @@ class Cycle(models.Model):
     def _check_period(self):
         # The programs are locked by create() and write(), so no other transaction adds a period meanwhile.
         for cycle in self:
-            overlapping = self.sudo().search(
-                [
-                    ("program_id", "=", cycle.program_id.id),
-                    ("id", "!=", cycle.id),
-                    ("state", "!=", "cancelled"),
-                    ("start", "<=", cycle.end),
-                    ("end", ">=", cycle.start),
-                ],
-                limit=1,
-            )
+            overlapping = cycle._overlaps()
             if overlapping:
                 raise ValidationError(
                     _(
                         "The period from %(start)s to %(end)s overlaps with %(other)s.",
                         start=cycle.start,
                         end=cycle.end,
-                        other=overlapping.display_name,
+                        other=overlapping[0].display_name,
                     )
                 )
+
+    def _overlaps(self):
+        """Other cycles of the program that share a day with this one and must not."""
+        return self.sudo().search(
+            [
+                ("program_id", "=", self.program_id.id),
+                ("id", "!=", self.id),
+                ("state", "!=", "cancelled"),
+                ("start", "<=", self.end),
+                ("end", ">=", self.start),
+            ]
+        )
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -292,24 +296,11 @@ class Cycle(models.Model):
             cycle._check_role("approver" if cycle.state == "approved" else "program_manager")
             cycle._lock()
             cycle._check_state("draft", "submitted", "approved")
-            cycle._check_nothing_open()
-            cycle._release("cancelled", self._given(reason))
+            reason = cycle._given(reason)
+            cycle._check_nothing_left()
+            cycle._release("cancelled", reason)
             cycle._move_entitlements(("draft",), "cancelled", reason)
-            cycle._set_state("cancelled", state_reason=self._given(reason))
-        return True
-
-    def action_close(self):
-        """End a cycle: what was approved and not paid expires, and its money is free again.
-
-        Refused while a payment is on its way. Role: program manager.
-        """
-        self._check_role("program_manager")
-        for cycle in self:
-            cycle._lock()
-            cycle._check_state("approved", "disbursing")
-            cycle._check_nothing_open()
-            cycle._release("expired", _("Not paid when the cycle was closed."))
-            cycle._set_state("closed", closed_at=fields.Datetime.now())
+            cycle._set_state("cancelled", state_reason=reason)
         return True
 
     # ------------------------------------------------------------------ states
@@ -370,21 +361,9 @@ class Cycle(models.Model):
                 )
             )
 
-    def _check_nothing_open(self):
-        count = self._open_payment_count()
-        if count:
-            raise UserError(
-                _(
-                    "%(count)s payments of %(cycle)s have not come to an end yet.",
-                    count=count,
-                    cycle=self.display_name,
-                )
-            )
-
-    def _open_payment_count(self):
-        """How many payments of the cycle may still move money. What pays overrides it."""
+    def _check_nothing_left(self):
+        """Refuse to cancel a cycle of which money may have left. What pays overrides it."""
         self.ensure_one()
-        return 0
 
     def _given(self, reason):
         reason = (reason or "").strip()
@@ -417,32 +396,44 @@ class Cycle(models.Model):
             document=self.display_name,
         )
 
-    def _release(self, state, reason):
-        """Let what is approved and unpaid become `state`, and its money be free again; once per entitlement."""
+    def _release(self, state, reason, scope=None):
+        """Let what is approved and unpaid become `state`, and its money be free again; once per entitlement.
+
+        :param scope: SQL about the row `e` of spp_entitlement: only these of the cycle
+        """
         self.env.flush_all()
+        scope = SQL("%s AND %s", scope or SQL("TRUE"), self._unpaid())
         self._ledger()._post(
             self.program_id,
             "release",
             SQL(
                 """
-                SELECT 'entitlement:' || id, amount FROM spp_entitlement
-                 WHERE cycle_id = %s AND state = 'approved' AND kind = 'money'
+                SELECT 'entitlement:' || e.id, e.amount FROM spp_entitlement e
+                 WHERE e.cycle_id = %s AND e.state = 'approved' AND e.kind = 'money' AND %s
                 """,
                 self.id,
+                scope,
             ),
             document=self.display_name,
             fiscal_year=self._fiscal_year(),
         )
-        self._move_entitlements(("approved",), state, reason)
+        return self._move_entitlements(("approved",), state, reason, scope)
 
-    def _move_entitlements(self, from_states, state, reason=None):
-        """Change the state of all entitlements of the cycle that are in one of `from_states`, in one statement."""
+    def _unpaid(self):
+        """SQL about the row `e` of spp_entitlement: nothing of it is being paid. What pays overrides it."""
+        return SQL("TRUE")
+
+    def _move_entitlements(self, from_states, state, reason=None, scope=None):
+        """Change the state of all entitlements of the cycle that are in one of `from_states`, in one statement.
+
+        :return: how many
+        """
         self.env.flush_all()
         self.env.cr.execute(
             SQL(
                 """
-                UPDATE spp_entitlement SET state = %s, state_reason = %s, write_uid = %s, write_date = %s
-                 WHERE cycle_id = %s AND state = ANY(%s)
+                UPDATE spp_entitlement e SET state = %s, state_reason = %s, write_uid = %s, write_date = %s
+                 WHERE e.cycle_id = %s AND e.state = ANY(%s) AND %s
                 """,
                 state,
                 reason or None,
@@ -450,9 +441,12 @@ class Cycle(models.Model):
                 self.env.cr.now(),
                 self.id,
                 list(from_states),
+                scope or SQL("TRUE"),
             )
         )
+        moved = self.env.cr.rowcount
         self.env.invalidate_all()
+        return moved
 
     def _fiscal_year(self):
         """The year in which the cycle was committed: what happens to its money belongs there. None before."""

@@ -3,7 +3,23 @@
 from odoo import _, api, fields, models
 
 from ..tools.freeze import freeze_with_cycle
+from ..tools.plain_json import PlainJson
 from .program_membership import REGISTRANT_STATUS_REASON
+
+FROZEN = [
+    "cycle_id",
+    "membership_id",
+    "partner_id",
+    "outcome",
+    "facts",
+    "situation",
+    "compliance",
+    "compliance_facts",
+    "amount_problem",
+    "amount_facts",
+    "exclusion_reason",
+    "excluded_by",
+]
 
 
 class CycleBeneficiary(models.Model):
@@ -37,9 +53,10 @@ class CycleBeneficiary(models.Model):
         required=True,
         readonly=True,
         help="Only who is eligible receives entitlements. Undetermined: something the rule needs is not in the "
-        "registry. Excluded: disabled or deceased.",
+        "registry. Not compliant: eligible, but the conditions of the program were not kept. Excluded: disabled or "
+        "deceased, or set aside by a person because the amount could not be computed.",
     )
-    facts = fields.Json(readonly=True)
+    facts = PlainJson(readonly=True)
     reason = fields.Char(compute="_compute_reason", help="Why this person is in or out of this cycle.")
 
     _sql_constraints = [
@@ -52,11 +69,7 @@ class CycleBeneficiary(models.Model):
             CREATE INDEX IF NOT EXISTS spp_cycle_beneficiary_cycle_outcome_idx
                 ON spp_cycle_beneficiary (cycle_id, outcome)
         """)
-        freeze_with_cycle(
-            self.env.cr,
-            self._table,
-            ["cycle_id", "membership_id", "partner_id", "outcome", "facts", "situation"],
-        )
+        freeze_with_cycle(self.env.cr, self._table, FROZEN)
 
     @api.depends("partner_id", "cycle_id")
     def _compute_display_name(self):
@@ -76,7 +89,13 @@ class CycleBeneficiary(models.Model):
             else:
                 # sudo: everybody who may see the person may see why the rule said so.
                 cycle = beneficiary.cycle_id.sudo()
-                beneficiary.reason = cycle.rule_version_id._explain(facts, beneficiary.outcome, cycle.as_of)
+                beneficiary.reason = cycle.rule_version_id._explain(
+                    facts, beneficiary._rule_outcome(), cycle.as_of
+                )
+
+    def _rule_outcome(self):
+        """What the eligibility rule said."""
+        return self.outcome
 
     def action_why(self):
         """Open why the rule says what it says: as decided for the cycle, and as it would be today."""

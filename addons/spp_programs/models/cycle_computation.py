@@ -1,4 +1,4 @@
-"""The computation of a draft cycle: an outcome for every enrolled member, and what each eligible one is due.
+"""The computation of a draft cycle: an outcome for every enrolled member. What each is due is in cycle_amounts.py.
 
 A draft is computed as often as wanted, each time afresh; one SQL statement a stage.
 """
@@ -8,7 +8,6 @@ from odoo.tools import SQL
 
 from odoo.addons.spp_base.tools import statistics
 
-from ..tools.money import rounded
 from .cycle import FIGURES
 
 
@@ -35,7 +34,8 @@ class Cycle(models.Model):
         )
 
     def _do_compute(self, run):
-        self._lock()
+        # Two supplementary cycles of one period must not be about the same people.
+        (self | self._period())._lock()
         self._check_state("draft")
         self.program_id._check_active()
         version = self.program_id._published_version()
@@ -47,14 +47,17 @@ class Cycle(models.Model):
         members = self.env["spp.program.membership"].sudo().search_count(self._enrolled())
         run._progress(0, total=2 * members, stage=_("Outcomes"))
         self._insert_beneficiaries(version, values)
+        compliance = self._apply_compliance(values)
         run._progress(members, stage=_("Entitlements"))
-        self._insert_entitlements()
+        terms = self._current_terms()
+        self._insert_entitlements(terms)
         figures = self._count()
         self._write_guarded(
             {
                 **figures,
                 "rule_version_id": version.id,
                 "variable_values": version._constants_used(values),
+                "terms": {**terms, **compliance},
                 "computed_at": fields.Datetime.now(),
             }
         )
@@ -76,9 +79,33 @@ class Cycle(models.Model):
         return [("program_id", "=", self.program_id.id), ("state", "=", "enrolled")]
 
     def _clear(self):
-        """Remove what an earlier computation of this draft left."""
+        """Remove what an earlier computation of this draft left, but for the members whom people took out."""
         self.env.cr.execute(SQL("DELETE FROM spp_entitlement WHERE cycle_id = %s", self.id))
-        self.env.cr.execute(SQL("DELETE FROM spp_cycle_beneficiary WHERE cycle_id = %s", self.id))
+        self.env.cr.execute(
+            SQL(
+                """
+                DELETE FROM spp_cycle_beneficiary b
+                 WHERE cycle_id = %s
+                   AND (exclusion_reason IS NULL
+                        OR NOT EXISTS (SELECT FROM spp_program_membership m
+                                        WHERE m.id = b.membership_id AND m.state = 'enrolled')
+                       AND NOT EXISTS (SELECT FROM spp_cycle_withdrawal w
+                                        WHERE w.beneficiary_id = b.id AND w.state = 'confirmed'))
+                """,
+                self.id,
+            )
+        )
+
+    def _considered(self):
+        """SQL about the row `m` of spp_program_membership: whom of the enrolled members the cycle is about."""
+        self.env.cr.execute(SQL("SELECT FROM spp_cycle_beneficiary WHERE cycle_id = %s LIMIT 1", self.id))
+        if not self.env.cr.rowcount:
+            return SQL("TRUE")
+        # Who was excluded by a person is in the cycle already.
+        return SQL(
+            "NOT EXISTS (SELECT FROM spp_cycle_beneficiary b WHERE b.cycle_id = %s AND b.membership_id = m.id)",
+            self.id,
+        )
 
     def _insert_beneficiaries(self, version, values):
         """The outcome of every enrolled member, also of those whom the user's area hides: a cycle is whole."""
@@ -87,9 +114,10 @@ class Cycle(models.Model):
             SELECT m.id, m.partner_id, m.by_hand, m.state_reason, p.registrant_status
               FROM spp_program_membership m
               JOIN res_partner p ON p.id = m.partner_id
-             WHERE m.program_id = %s AND m.state = 'enrolled'
+             WHERE m.program_id = %s AND m.state = 'enrolled' AND %s
             """,
             self.program_id.id,
+            self._considered(),
         )
         population = SQL(
             "SELECT partner_id AS id FROM (%s) m WHERE registrant_status = 'active' AND NOT by_hand", members
@@ -125,39 +153,6 @@ class Cycle(models.Model):
         )
         statistics.refresh(self.env.cr, "spp_cycle_beneficiary", self.env.cr.rowcount)
 
-    def _insert_entitlements(self):
-        """One entitlement per eligible beneficiary and active benefit. Amounts are rounded here, once."""
-        self.env.cr.execute(
-            SQL(
-                """
-                INSERT INTO spp_entitlement
-                    (id, reference, cycle_id, program_id, beneficiary_id, partner_id, benefit_id, kind, amount,
-                     currency_id, quantity, product_name, state, create_uid, create_date, write_uid, write_date)
-                SELECT due.id, %(prefix)s || due.id, %(cycle)s, %(program)s, due.beneficiary_id, due.partner_id,
-                       due.benefit_id, due.kind, due.amount, %(currency)s, due.quantity, due.product_name, 'draft',
-                       %(uid)s, %(now)s, %(uid)s, %(now)s
-                  FROM (
-                        SELECT nextval('spp_entitlement_id_seq') AS id, b.id AS beneficiary_id, b.partner_id,
-                               g.id AS benefit_id, g.kind,
-                               CASE g.kind WHEN 'money' THEN %(amount)s ELSE 0 END AS amount,
-                               CASE g.kind WHEN 'goods' THEN g.quantity ELSE 0 END AS quantity,
-                               CASE g.kind WHEN 'goods' THEN g.product_name END AS product_name
-                          FROM spp_cycle_beneficiary b
-                          JOIN spp_program_benefit g ON g.program_id = %(program)s AND g.active
-                         WHERE b.cycle_id = %(cycle)s AND b.outcome = 'eligible'
-                       ) due
-                """,
-                prefix=f"{self.program_id.code}-{self.number}-",
-                cycle=self.id,
-                program=self.program_id.id,
-                currency=self.currency_id.id,
-                amount=rounded(SQL("g.amount"), self.currency_id),
-                uid=self.env.uid,
-                now=self.env.cr.now(),
-            )
-        )
-        statistics.refresh(self.env.cr, "spp_entitlement", self.env.cr.rowcount)
-
     def _count(self):
         """Return the cycle's FIGURES as they are in the database."""
         self.env.cr.execute(
@@ -169,6 +164,7 @@ class Cycle(models.Model):
                        count(*) FILTER (WHERE outcome = 'undetermined'),
                        count(*) FILTER (WHERE outcome = 'not_compliant'),
                        count(*) FILTER (WHERE outcome = 'excluded'),
+                       count(*) FILTER (WHERE outcome = 'eligible' AND amount_problem IS NOT NULL),
                        (SELECT count(*) FROM spp_entitlement WHERE cycle_id = %(cycle)s),
                        (SELECT COALESCE(sum(amount), 0) FROM spp_entitlement WHERE cycle_id = %(cycle)s)
                   FROM spp_cycle_beneficiary

@@ -9,6 +9,9 @@ READERS = (
     "spp_base.group_payment_releaser"
 )  # the roles that may read payments
 
+LEFT_OPEN = ["sending", "unknown", "accepted"]
+LEFT = [*LEFT_OPEN, "paid", "returned"]  # states in which money may have left
+
 
 class Program(models.Model):
     _inherit = "spp.program"
@@ -37,6 +40,45 @@ class Entitlement(models.Model):
         readonly=True,
         groups=READERS,
     )
+
+    def _being_paid(self):
+        # sudo: what may have left counts, whoever asks
+        paying = self.env["spp.payment"].sudo().search(
+            [("entitlement_id", "in", self.ids), ("state", "in", [*LEFT_OPEN, "paid"])]
+        )  # fmt: skip
+        return super()._being_paid() | self.browse(paying.entitlement_id.ids)
+
+
+class CycleWithdrawal(models.Model):
+    _inherit = "spp.cycle.withdrawal"
+
+    def _hold_payments(self):
+        super()._hold_payments()
+        self.env["spp.payment"].sudo()._hold_unsent(self._payments_sql(), self._hold_words())
+
+    def _let_payments_go(self):
+        super()._let_payments_go()
+        # sudo: what the proposal held goes on; the role was checked
+        payments = self.env["spp.payment"].sudo()
+        held = payments.search(
+            [
+                ("entitlement_id.beneficiary_id", "=", self.beneficiary_id.id),
+                ("state", "=", "held"),
+                ("hold_reason", "=", self._hold_words()),
+            ]
+        )
+        held._write_guarded({"hold_reason": False, "hold_by": False, "hold_at": False})
+        if held:
+            payments._recheck_holds(self.cycle_id)
+
+    def _hold_words(self):
+        return _("A withdrawal was proposed: %s", self.reason)
+
+    def _payments_sql(self):
+        return SQL(
+            "p.entitlement_id IN (SELECT id FROM spp_entitlement WHERE beneficiary_id = %s)",
+            self.beneficiary_id.id,
+        )
 
 
 class Cycle(models.Model):
@@ -194,16 +236,54 @@ class Cycle(models.Model):
         if self.env["spp.payment"].sudo().search_count([*ready, ("create_uid", "=", self.env.uid)], limit=1):
             raise AccessError(_("You prepared payments of %s: somebody else sends them.", self.display_name))
 
-    def _open_payment_count(self):
-        # sudo: what is on its way counts, whoever closes the cycle.
-        return super()._open_payment_count() + self.env["spp.payment"].sudo().search_count(
-            [("cycle_id", "=", self.id), ("state", "in", ["sending", "unknown", "accepted"])]
+    def _check_nothing_left(self):
+        super()._check_nothing_left()
+        # sudo: what may have left counts, whoever cancels the cycle.
+        left = (
+            self.env["spp.payment"].sudo().search_count([("cycle_id", "=", self.id), ("state", "in", LEFT)])
+        )
+        if left:
+            raise UserError(
+                _(
+                    "Money of %(cycle)s may have left: %(count)s of its payments were sent. It can be closed, not cancelled.",
+                    cycle=self.display_name,
+                    count=left,
+                )
+            )
+
+    def _unpaid(self):
+        return SQL(
+            "%s AND NOT EXISTS (SELECT FROM spp_payment p WHERE p.entitlement_id = e.id AND p.state = ANY(%s))",
+            super()._unpaid(),
+            LEFT_OPEN,
         )
 
-    def _release(self, state, reason):
-        """What ends unpaid is not sent any more."""
-        self.env["spp.payment"]._cancel_unsent(SQL("p.cycle_id = %s", self.id), reason)
-        return super()._release(state, reason)
+    def _situation(self):
+        return SQL(
+            """
+            CASE WHEN e.kind = 'goods' THEN 'goods'
+                 ELSE COALESCE((SELECT CASE WHEN p.state IN ('sending', 'accepted') THEN 'in_progress'
+                                            WHEN p.state <> 'cancelled' THEN p.state END
+                                  FROM spp_payment p WHERE p.entitlement_id = e.id ORDER BY p.id DESC LIMIT 1),
+                               'not_issued') END
+            """
+        )
+
+    def _release(self, state, reason, scope=None):
+        """What ends unpaid is not sent any more. A payment that is being sent at this moment fails the whole step."""
+        ended = super()._release(state, reason, scope)
+        if ended:
+            self.env["spp.payment"]._cancel_unsent(
+                SQL(
+                    """
+                    p.cycle_id = %s AND EXISTS (SELECT FROM spp_entitlement e WHERE e.id = p.entitlement_id
+                                                   AND e.state IN ('cancelled', 'expired'))
+                    """,
+                    self.id,
+                ),
+                reason,
+            )
+        return ended
 
     def _what_next(self):
         if self.state not in ("approved", "disbursing"):

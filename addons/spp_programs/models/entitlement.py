@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..tools.freeze import freeze_with_cycle
+from ..tools.plain_json import PlainJson
 
 # state: states it may be reached from
 TRANSITIONS = {
@@ -29,6 +30,10 @@ FROZEN = [
     "quantity",
     "product_name",
     "reference",
+    "period_id",
+    "facts",
+    "capped",
+    "instalment",
 ]
 
 
@@ -40,10 +45,18 @@ class Entitlement(models.Model):
     _rec_name = "reference"
     _rec_names_search = ["reference", "partner_id"]
 
-    _guarded_fields = frozenset({"state", "state_reason", *FROZEN})
+    _guarded_fields = frozenset({"state", "state_reason", "valid_from", "valid_until", *FROZEN})
 
     reference = fields.Char(required=True, readonly=True)
     cycle_id = fields.Many2one(comodel_name="spp.cycle", required=True, readonly=True, ondelete="restrict")
+    period_id = fields.Many2one(
+        comodel_name="spp.cycle",
+        string="Period",
+        required=True,
+        readonly=True,
+        ondelete="restrict",
+        help="The cycle itself; for a supplementary cycle, the one that it belongs to.",
+    )
     program_id = fields.Many2one(
         comodel_name="spp.program", required=True, readonly=True, ondelete="restrict"
     )
@@ -67,6 +80,15 @@ class Entitlement(models.Model):
     currency_id = fields.Many2one(
         comodel_name="res.currency", required=True, readonly=True, ondelete="restrict"
     )
+    capped = fields.Boolean(
+        string="At the limit", readonly=True, help="The formula gave more than the benefit's upper limit."
+    )
+    facts = PlainJson(
+        readonly=True, help="What formula and condition looked at, and what the formula gave before rounding."
+    )
+    instalment = fields.Integer(readonly=True, help="Which of the beneficiary's instalments it is.")
+    valid_from = fields.Date(readonly=True, help="The day on which the cycle was approved.")
+    valid_until = fields.Date(readonly=True, help="The last day on which it can be paid; then it expires.")
     quantity = fields.Float(digits=(16, 3), readonly=True)
     product_name = fields.Char(string="Goods", readonly=True)
     state = fields.Selection(
@@ -90,16 +112,23 @@ class Entitlement(models.Model):
         ("reference_unique", "UNIQUE(reference)", "An entitlement's reference is unique."),
         (
             "something_due",
-            "CHECK((kind = 'money' AND amount > 0) OR (kind = 'goods' AND amount = 0 AND quantity > 0))",
+            # PostgreSQL holds NaN to be above everything: what is below infinity is a number.
+            "CHECK((kind = 'money' AND amount > 0 AND amount < 'Infinity')"
+            " OR (kind = 'goods' AND amount = 0 AND quantity > 0))",
             "An entitlement is of an amount above zero, or of a quantity above zero of goods.",
         ),
     ]
 
     def init(self):
-        # One live entitlement per beneficiary and benefit; also what finds a cycle's rows.
+        # One live entitlement per beneficiary and benefit in a period: in the cycle and in those that supplement it.
         self.env.cr.execute("""
-            CREATE UNIQUE INDEX IF NOT EXISTS spp_entitlement_live_unique
-                ON spp_entitlement (cycle_id, partner_id, benefit_id) WHERE state NOT IN ('cancelled', 'expired')
+            CREATE UNIQUE INDEX IF NOT EXISTS spp_entitlement_period_unique
+                ON spp_entitlement (period_id, partner_id, benefit_id) WHERE state NOT IN ('cancelled', 'expired')
+        """)
+        # What the daily expiry looks for.
+        self.env.cr.execute("""
+            CREATE INDEX IF NOT EXISTS spp_entitlement_valid_until_idx
+                ON spp_entitlement (valid_until) WHERE state = 'approved' AND valid_until IS NOT NULL
         """)
         # The lists and counts of one cycle, and of one program, by state.
         self.env.cr.execute("""
@@ -109,6 +138,12 @@ class Entitlement(models.Model):
             CREATE INDEX IF NOT EXISTS spp_entitlement_program_state_idx ON spp_entitlement (program_id, state)
         """)
         freeze_with_cycle(self.env.cr, self._table, FROZEN)
+
+    def _init_column(self, column_name):
+        if column_name == "period_id":  # a database from before there were supplementary cycles
+            self.env.cr.execute("UPDATE spp_entitlement SET period_id = cycle_id WHERE period_id IS NULL")
+            return
+        super()._init_column(column_name)
 
     @api.depends("reference")
     def _compute_display_name(self):

@@ -24,10 +24,11 @@ class GuardedMixin(models.AbstractModel):
     def create(self, vals_list):
         for vals in vals_list:
             self._refuse_guarded(vals)
+        guarded = self._guarded()
         context = {
             key: value
             for key, value in self.env.context.items()
-            if not (key.startswith("default_") and key.removeprefix("default_") in self._guarded_fields)
+            if not (key.startswith("default_") and key.removeprefix("default_") in guarded)
         }
         clean = self.with_context(context)  # pylint: disable=context-overridden  # taking keys out is the aim
         return super(GuardedMixin, clean).create(vals_list)
@@ -36,8 +37,13 @@ class GuardedMixin(models.AbstractModel):
         self._refuse_guarded(vals)
         return super().write(vals)
 
+    def _guarded(self):
+        """The guarded fields of the model and of everything that extends it."""
+        parts = (vars(part).get("_guarded_fields") for part in type(self).__mro__)
+        return self._guarded_fields.union(*(part for part in parts if isinstance(part, frozenset)))
+
     def _refuse_guarded(self, vals):
-        refused = sorted(self._guarded_fields.intersection(vals))
+        refused = sorted(self._guarded().intersection(vals))
         if refused:
             raise UserError(
                 _(

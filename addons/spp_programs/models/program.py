@@ -3,6 +3,8 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
+from ..tools.money import exact
+
 
 class Program(models.Model):
     _name = "spp.program"
@@ -254,18 +256,17 @@ class Program(models.Model):
             program._set_state("closed")
         return True
 
-    def action_new_cycle(self, start, end, as_of=None):
+    def action_new_cycle(self, start, end, as_of=None, budget_str=None):
         """Open a cycle for the period from `start` to `end`, both included.
 
         :param as_of: date on which the rule looks at people; the start of the period when not given
+        :param budget_str: what the cycle may come to as a decimal string, "0" for no limit; the program's budget of a
+            cycle when not given
         :return: id of the cycle (spp.cycle)
         """
         self.ensure_one()
         self._check_role("program_manager")
-        cycle = self.env["spp.cycle"].create(
-            {"program_id": self.id, "start": start, "end": end, "as_of": as_of or start}
-        )
-        return cycle.id
+        return self._open_cycle(start, end, as_of, self._read_budget(budget_str)).id
 
     # ------------------------------------------------------------------ business
 
@@ -324,12 +325,41 @@ class Program(models.Model):
             return _("Add at least one benefit.")
         return ""
 
-    def _published_version(self):
+    def _published_version(self, rule=None):
+        """The published version of the eligibility rule, or of another `rule` of the program."""
         # sudo: who may evaluate a program need not be able to read its rules.
-        version = self.rule_id.sudo().published_version_id
-        if not version:
-            raise UserError(_("The eligibility rule of %s has no published version.", self.display_name))
-        return version
+        rule = (rule or self.rule_id).sudo()
+        if not rule.published_version_id:
+            raise UserError(
+                _(
+                    "The rule %(rule)s of %(program)s has no published version.",
+                    rule=rule.display_name,
+                    program=self.display_name,
+                )
+            )
+        return rule.published_version_id
+
+    def _open_cycle(self, start, end, as_of=None, budget=None, **vals):
+        """Open a cycle; the caller has checked the user's role."""
+        return self.env["spp.cycle"].create(
+            {
+                "program_id": self.id,
+                "start": start,
+                "end": end,
+                "as_of": as_of or start,
+                "budget": self.cycle_budget if budget is None else budget,
+                **vals,
+            }
+        )
+
+    def _read_budget(self, budget_str):
+        """A budget as it comes over XML-RPC; None when none was given."""
+        if not budget_str:
+            return None
+        budget = exact(budget_str, self.currency_id)
+        if budget < 0:
+            raise UserError(_("A budget is an amount above zero, or 0 for none."))
+        return float(budget)
 
     def _variable_values(self):
         """{name: Constant} of the program's own values, which replace those of the rule."""

@@ -9,6 +9,8 @@ from odoo.exceptions import UserError, ValidationError
 
 from odoo.addons.spp_cel.models.spp_rule_version import plain
 
+from ..tools.plain_json import PlainJson
+
 # decision of a person: (states it applies to, state it leads to, how the audit trail names it)
 DECISIONS = {
     "enroll": (("candidate", "ineligible"), "enrolled", "Member enrolled by hand"),
@@ -96,7 +98,7 @@ class ProgramMembership(models.Model):
         help="What the rule said when it was last evaluated. Undetermined: something it needs is not in the "
         "registry.",
     )
-    facts = fields.Json(readonly=True, copy=False)
+    facts = PlainJson(readonly=True, copy=False)
     rule_version_id = fields.Many2one(
         comodel_name="spp.rule.version", readonly=True, copy=False, ondelete="restrict"
     )

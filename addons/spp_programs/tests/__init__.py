@@ -3,6 +3,8 @@ from . import test_bulk_runs
 from . import test_bulk_rows
 from . import test_cycle_approval
 from . import test_cycle_compute
+from . import test_compliance
+from . import test_cycle_amounts
 from . import test_decisions
 from . import test_difference
 from . import test_enrollment

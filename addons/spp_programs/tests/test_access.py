@@ -180,7 +180,7 @@ class TestAccess(ProgramsMixin, CheapPasswords, HttpCase):
             "program_viewer", "spp.program.membership", "read", [member_id], ["state", "reason"]
         )[0]
         self.assertEqual(member["state"], "enrolled")
-        self.assertIs(self.call("program_manager", "spp.cycle", "action_close", [cycle_id]), True)
+        self.assertIs(self.call("program_manager", "spp.cycle", "action_close", [cycle_id], "expire"), True)
         self.assertIs(
             self.call(
                 "enrollment_officer", "spp.program.membership", "action_exit", [member_id], "Moved away"

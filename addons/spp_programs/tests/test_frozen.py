@@ -41,9 +41,9 @@ class TestFrozen(ProgramsCase):
             (
                 """
                 INSERT INTO spp_entitlement
-                    (reference, cycle_id, program_id, beneficiary_id, partner_id, benefit_id, kind, amount,
+                    (reference, cycle_id, period_id, program_id, beneficiary_id, partner_id, benefit_id, kind, amount,
                      currency_id, state)
-                SELECT reference || 'x', cycle_id, program_id, beneficiary_id, %s, benefit_id, kind, amount,
+                SELECT reference || 'x', cycle_id, period_id, program_id, beneficiary_id, %s, benefit_id, kind, amount,
                        currency_id, state
                   FROM spp_entitlement WHERE id = %s
                 """,

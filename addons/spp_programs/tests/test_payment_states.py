@@ -154,9 +154,9 @@ class TestPaymentStates(PaymentsCase):
     def test_a_cycle_does_not_close_over_a_payment_on_its_way(self):
         self.go("sending", "unknown")
         with self.assertRaises(UserError):
-            self.cycle.with_user(self.manager).action_close()
+            self.cycle.with_user(self.manager).action_close("expire")
         self.go("rejected")
-        self.cycle.with_user(self.manager).action_close()
+        self.cycle.with_user(self.manager).action_close("expire")
         self.assertEqual(self.other.state, "cancelled")
         self.assertEqual(set(self.cycle.entitlement_ids.mapped("state")), {"expired"})
         self.assertEqual(self.fund(), (0.0, 0.0))
@@ -224,7 +224,7 @@ class TestPaymentSettledByHand(PaymentsCase):
         self.payment._set_state("paid")
         cycle, program = self.payment.cycle_id, self.payment.program_id
         (cycle.payment_ids - self.payment)._set_state("cancelled")
-        cycle.with_user(self.manager).action_close()
+        cycle.with_user(self.manager).action_close("expire")
         free = program.fund_free
         self.payment._set_state("returned")
         program.invalidate_recordset()

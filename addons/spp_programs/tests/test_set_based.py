@@ -31,7 +31,7 @@ class TestSetBased(ProgramsCase):
         counts["approve"] = self.statements(cycle.with_user(self.approver).action_approve)
         self.assertEqual(cycle.entitlement_count, program.enrolled_count)
         self.assertGreaterEqual(cycle.entitlement_count, len(people))
-        counts["close"] = self.statements(cycle.action_close)
+        counts["close"] = self.statements(cycle.action_close, "expire")
         return counts
 
     def test_statements_do_not_grow_with_people(self):

@@ -3,3 +3,4 @@ from . import member_decision
 from . import cycle_reason
 from . import cycle_open
 from . import payment_decision
+from . import cycle_close
