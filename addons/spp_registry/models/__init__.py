@@ -10,6 +10,7 @@ from . import spp_event_kind
 from . import spp_event
 from . import spp_registrant_source
 from . import res_partner
+from . import registrant_search
 from . import res_users
 from . import spp_household_change_plan
 from . import spp_household_change

@@ -16,7 +16,7 @@ from odoo.tools import SQL
 class SppIdentityDocument(models.Model):
     _name = "spp.identity.document"
     _description = "Identity Document"
-    _order = "type_id, id"
+    _order = "id desc"
     _rec_names_search = ["partner_id", "value"]
 
     partner_id = fields.Many2one(

@@ -8,4 +8,5 @@ from . import test_accounts
 from . import test_unknown_numbers
 from . import test_areas
 from . import test_access
+from . import test_search
 from . import test_side_doors

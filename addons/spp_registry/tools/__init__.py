@@ -1,1 +1,1 @@
-from . import deferred, membership
+from . import deferred, membership, search
