@@ -8,6 +8,9 @@
     "license": "LGPL-3",
     "depends": ["spp_programs"],
     "data": [
+        "security/ir.model.access.csv",
+        "security/payment_envelope_security.xml",
         "views/payment_manager_views.xml",
+        "views/payment_envelope_views.xml",
     ],
 }

@@ -1,7 +1,7 @@
-"""G2P Connect as a payment channel: dialect A, the pair that answers in the same call.
+"""G2P Connect as a payment channel: what both dialects share, and dialect A, the pair that answers in the same call.
 
 This is where Odoo and the wire meet: orders become messages, readings become findings. What a finding leads to is
-decided in spp_programs.
+decided in spp_programs. Dialect B, with its envelopes, is in payment_manager_bridge.py.
 """
 
 import json
@@ -25,17 +25,11 @@ TEMPLATES = {
     "mobile_wallet": "fa_mobile_wallet",
     "email_wallet": "fa_email_wallet",
 }
-NEEDED = (
-    "endpoint_id",
-    "path_disburse",
-    "path_status",
-    "sender_id",
-    "payer_fa",
-    "action_disburse",
-    "action_status",
-    "locale",
-    *TEMPLATES.values(),
-)
+NEEDED = ("endpoint_id", "sender_id", "locale", *TEMPLATES.values())
+NEEDED_SYNC = ("path_disburse", "path_status", "payer_fa", "action_disburse", "action_status")
+# What an address is made with.
+RELATIONS = {"identity_type_id"}
+ADDRESSING = {"payee_by", "fa_document", "provider_default", *RELATIONS, *TEMPLATES.values()}
 OUTCOMES = {Verdict.ANSWERED: "answered", Verdict.REFUSED: "refused", Verdict.UNCLEAR: "unclear"}
 
 
@@ -82,6 +76,21 @@ class PaymentManager(models.Model):
     fa_iban = fields.Char(string="IBAN", default="iban:{number}@{bic}")
     fa_mobile_wallet = fields.Char(string="Mobile wallet", default="mobile:{number}@{provider}")
     fa_email_wallet = fields.Char(string="E-mail wallet", default="email:{number}@{provider}")
+    payee_by = fields.Selection(
+        selection=[("account", "Their payment account"), ("document", "The number of a document")],
+        string="Payees are known by",
+        required=True,
+        default="account",
+        help="By a document's number where the payer finds the account by itself, in a mapper such as SPAR.",
+    )
+    identity_type_id = fields.Many2one(
+        comodel_name="spp.identity.type", string="Document type", ondelete="restrict"
+    )
+    fa_document = fields.Char(
+        string="Document number",
+        default="token:{number}@nationalId",
+        help="How a payee's id is written for this payer; {number} is the number of the document.",
+    )
     provider_default = fields.Char(
         string="Default provider",
         help="Stands for {provider} where an account's provider has no identifier code.",
@@ -89,12 +98,15 @@ class PaymentManager(models.Model):
 
     # ------------------------------------------------------------------ constraints
 
-    @api.constrains("provider", *TEMPLATES.values())
+    @api.constrains("provider", "payee_by", "identity_type_id", "fa_document", *TEMPLATES.values())
     def _check_templates(self):
         for manager in self.filtered(lambda manager: manager.provider == "g2p_connect"):
-            for name in TEMPLATES.values():
+            if manager.payee_by == "document" and not manager.identity_type_id:
+                raise ValidationError(_("Choose the type of the document that payees are known by."))
+            for name in (*TEMPLATES.values(), "fa_document"):
                 try:
-                    fa.placeholders(manager[name])
+                    if set(fa.placeholders(manager[name])) - {"number"} and name == "fa_document":
+                        raise fa.AddressError(_("A document's template knows the placeholder {number} only."))
                 except fa.AddressError as error:
                     raise ValidationError(
                         _("%(field)s: %(error)s", field=self._fields[name].string, error=error)
@@ -114,8 +126,21 @@ class PaymentManager(models.Model):
     def _route_fields(self):
         return super()._route_fields() | {
             "dialect", "endpoint_id", "path_disburse", "path_status", "sender_id", "receiver_id", "payer_fa",
-            "fa_bank", "fa_iban", "fa_mobile_wallet", "fa_email_wallet", "provider_default",
+            *ADDRESSING,
         }  # fmt: skip
+
+    def write(self, vals):
+        # An address is made from the template of its day: what was not sent yet takes the new one.
+        again = self.filtered(
+            lambda manager: (
+                any(manager[name] != vals[name] for name in ADDRESSING & vals.keys() - RELATIONS)
+                or RELATIONS & vals.keys()
+            )
+        )
+        result = super().write(vals)
+        if again:
+            self.env["spp.payment"]._forget_addresses(again.ids)
+        return result
 
     def action_test_connection(self):
         """Ask the payer about a payment that cannot exist, and say in plain words what came of it.
@@ -129,9 +154,8 @@ class PaymentManager(models.Model):
         self.check_access_rule("write")
         manager = self.sudo()  # sudo: the endpoint's credentials are used, not shown.
         manager._check_can_send()
-        reference = f"connection-test-{uuid4()}"
         try:
-            manager._ask("test", [reference], {})
+            manager._test()
         except CallError as error:
             raise UserError(error.reason) from None
         return {
@@ -152,22 +176,28 @@ class PaymentManager(models.Model):
         if self.provider != "g2p_connect":
             return super()._check_can_send()
         manager = self.sudo()  # sudo: who releases payments does not read every field of their manager.
-        missing = [self._fields[name].string for name in NEEDED if not manager[name]]
+        missing = [self._fields[name].string for name in manager._needed() if not manager[name]]
         if missing:
             raise UserError(
                 _("%(name)s is not complete: %(missing)s.", name=self.name, missing=", ".join(missing))
             )
 
+    def _needed(self):
+        """Names of the fields that must be set before anything is sent."""
+        return NEEDED + (NEEDED_SYNC if self.dialect == "sync" else ())
+
     def _send_batch(self, batch, payments, message_id):
-        if self.provider != "g2p_connect":
+        if self.provider != "g2p_connect" or self.dialect != "sync":
             return super()._send_batch(batch, payments, message_id)
         now = datetime.now(UTC)
         findings, disbursements, expected = {}, [], {}
+        addresses = {payment.id: payment.payee_address for payment in payments}
         for order in payments._orders():
             try:
-                disbursements.append(disbursement(self._item(order), self.locale, now))
+                item = self._item(order, addresses[order.id])
+                disbursements.append(disbursement(item, self.locale, now))
                 expected[order.reference] = (order.amount, order.currency)
-            except (fa.AddressError, MessageError) as error:
+            except MessageError as error:
                 findings[order.reference] = Finding("rejected", _("Not sent: %s", error), "not_sent")
         if not disbursements:
             return findings
@@ -185,7 +215,7 @@ class PaymentManager(models.Model):
         return {**findings, **reading.findings}
 
     def _ask_status(self, payments):
-        if self.provider != "g2p_connect":
+        if self.provider != "g2p_connect" or self.dialect != "sync":
             return super()._ask_status(payments)
         expected = {order.reference: (order.amount, order.currency) for order in payments._orders()}
         return self._ask("status", list(expected), expected, payments.batch_id)
@@ -201,24 +231,23 @@ class PaymentManager(models.Model):
     def _party(self):
         return Party(self.sender_id, self.receiver_id or "", self.locale)
 
-    def _item(self, order):
-        """The payment of an order as the wire wants it; raise AddressError when its account cannot be written."""
-        values = {
-            "number": order.number,
-            "bic": order.bic,
-            "provider": order.bic or self.provider_default,
-        }
+    def _item(self, order, address):
+        """The payment of an order as the wire wants it, to the address that was fixed when it was prepared."""
         return Item(
             reference=order.reference,
             amount=order.amount,
             currency=order.currency,
             payer_fa=self.payer_fa,
-            payee_fa=fa.fill(self._templates()[order.kind], values, order.kind),
+            payee_fa=address,
             payer_name=order.program,
             payee_name=order.payee_name,
             note=order.cycle[:SHORT],
             purpose=order.program[:SHORT],
         )
+
+    def _test(self):
+        """Ask about what cannot exist; raise CallError when the payer cannot be asked."""
+        self._ask("test", [f"connection-test-{uuid4()}"], {})
 
     def _ask(self, kind, references, expected, batch=None):
         """Ask what became of `references`; return the findings, raise CallError when nothing was told."""

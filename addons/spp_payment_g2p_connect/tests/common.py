@@ -23,13 +23,22 @@ CLOSED = "ACC90000666"  # the payer refuses this account
 
 
 class PayerMixin(ProgramsMixin, PaymentsMixin):
+    server = "payer"  # of the sandbox
+    at_once = {"listed_after": 0, "settle_after": 0}
+    path = DISBURSE
+
     @classmethod
     def set_up_payer(cls):
         cls.sandbox = cls.enterClassContext(start(cls.enterClassContext(tempfile.TemporaryDirectory())))
         cls.set_up_programs()
         cls.set_up_payments()
         cls.endpoint = cls.env["spp.endpoint"].create(
-            {"name": "Payer", "base_url": cls.sandbox.payer, "total_timeout": 2, "connect_timeout": 2}
+            {
+                "name": "Payer",
+                "base_url": getattr(cls.sandbox, cls.server),
+                "total_timeout": 2,
+                "connect_timeout": 2,
+            }
         )
         cls.payment_manager.write(
             {
@@ -48,28 +57,32 @@ class PayerMixin(ProgramsMixin, PaymentsMixin):
             self.registry.enter_test_mode(self.cr)
             self.addCleanup(self.registry.leave_test_mode)
         self.control("reset")
-        self.control("set", listed_after=0, settle_after=0)
+        self.control("set", **self.at_once)
 
     # The payer
 
+    @property
+    def payer_url(self):
+        return getattr(self.sandbox, self.server)
+
     def control(self, command, **body):
         request = urllib.request.Request(
-            f"{self.sandbox.payer}/_sandbox/{command}",
+            f"{self.payer_url}/_sandbox/{command}",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
-    def fault(self, fault, path=DISBURSE, **more):
-        self.control("faults", fault=fault, path=path, **more)
+    def fault(self, fault, path=None, **more):
+        self.control("faults", fault=fault, path=path or self.path, **more)
 
     def clear_faults(self):
-        request = urllib.request.Request(f"{self.sandbox.payer}/_sandbox/faults", method="DELETE")
+        request = urllib.request.Request(f"{self.payer_url}/_sandbox/faults", method="DELETE")
         urllib.request.urlopen(request, timeout=5).close()
 
     def payer(self):
-        with urllib.request.urlopen(f"{self.sandbox.payer}/_sandbox/state", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.payer_url}/_sandbox/state", timeout=5) as answer:
             return json.load(answer)
 
     def received(self):
@@ -96,7 +109,8 @@ class PayerMixin(ProgramsMixin, PaymentsMixin):
             self.run_jobs(jobs)
 
     def run_jobs(self, jobs):
-        jobs.perform_enqueued_jobs()
+        while jobs.enqueued_jobs:  # a job may enqueue another
+            jobs.perform_enqueued_jobs()
         self.env.invalidate_all()
 
     def states(self, cycle):

@@ -80,7 +80,7 @@ SHOWN = 200  # characters of a payer's own text that are kept
 # A word of six or more characters with four or more digits, or five or more digits however they are spaced.
 LONG_NUMBER = re.compile(r"\b(?=(?:[A-Za-z]*\d){4})[A-Za-z0-9]{6,}\b|\d(?:[ .-]?\d){4,}")
 EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
-ADDRESS_KEYS = frozenset({"payee_fa", "payer_fa"})
+ADDRESS_KEYS = frozenset({"payee_fa", "payer_fa", "beneficiary_id"})
 FREE_TEXT_KEYS = frozenset({"status_reason_message", "instruction", "note", "message"})
 
 

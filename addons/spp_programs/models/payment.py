@@ -20,13 +20,16 @@ TRANSITIONS = {
     "ready": ("held", "sending", "cancelled"),
     "held": ("held", "ready", "cancelled"),
     "sending": ("ready", "accepted", "paid", "rejected", "unknown"),
-    "unknown": ("unknown", "accepted", "paid", "rejected"),
+    # Ready again only where it is proved that nothing was received: see PROVED_NOT_RECEIVED.
+    "unknown": ("unknown", "ready", "accepted", "paid", "rejected"),
     "accepted": ("accepted", "paid", "rejected", "unknown"),
     "paid": ("returned",),
     "rejected": (),
     "returned": (),
     "cancelled": (),
 }
+# The reason code without which an unknown payment cannot become ready to be sent again (design, section 5).
+PROVED_NOT_RECEIVED = "proved_not_received"
 PAIRS = [(old, new) for old, news in TRANSITIONS.items() for new in news]
 # The entitlement may be paid anew only once its payment is in one of these.
 OVER = ("rejected", "returned", "cancelled")
@@ -375,6 +378,11 @@ class Payment(models.Model):
         :param otherwise: reason to become unknown for payments without a finding; None leaves them as they are
         """
         rows = []
+        came_back = self.filtered(
+            lambda payment: payment.reference in findings and findings[payment.reference].state == "returned"
+        )
+        # What came back was paid before, whether we had heard of it or not.
+        self._apply([(payment.id, "paid") for payment in came_back if payment.state != "paid"])
         for payment in self:
             finding = findings.get(payment.reference)
             if finding:
@@ -425,6 +433,7 @@ class Payment(models.Model):
                   JOIN unnest(%(old)s::text[], %(new)s::text[]) AS step(old, new)
                     ON step.old = was.state AND step.new = given.state
                  WHERE p.id = given.id AND p.state = was.state
+                   AND (step.old <> 'unknown' OR step.new <> 'ready' OR given.code = %(proved)s)
                    AND (was.state <> given.state OR was.state_reason IS DISTINCT FROM NULLIF(given.reason, '')
                         OR was.alert IS DISTINCT FROM COALESCE(NULLIF(given.alert, ''), was.alert))
                 RETURNING p.id, p.state, was.batch_id, p.entitlement_id, p.program_id, p.cycle_id)
@@ -442,6 +451,7 @@ class Payment(models.Model):
                 uid=self.env.uid,
                 old=[old for old, _new in PAIRS],
                 new=[new for _old, new in PAIRS],
+                proved=PROVED_NOT_RECEIVED,
             )
         )
         changed = [Changed._make(row) for row in self.env.cr.fetchall()]
@@ -676,23 +686,25 @@ class Payment(models.Model):
                 """
                 SELECT p.id, CASE WHEN p.payee_id IS NULL THEN %s ELSE %s END
                   FROM spp_payment p
-                 WHERE p.state IN ('ready', 'held') AND p.account_id IS NULL
+                 WHERE p.state IN ('ready', 'held') AND p.account_id IS NULL AND (p.payee_id IS NULL OR NOT (%s))
                 """,
                 _("The household has no head."),
                 _("The payee has no active primary account."),
+                self._needs_no_account(),
             ),
             SQL(
                 """
                 SELECT p.id, %s
                   FROM spp_payment p
                   JOIN spp_payment_account a ON a.id = p.account_id
-                 WHERE p.state IN ('ready', 'held')
+                 WHERE p.state IN ('ready', 'held') AND NOT (%s)
                    AND (a.state <> 'active' OR (a.number, a.kind, a.provider_id)
                         IS DISTINCT FROM (p.account_number, p.account_kind, p.account_provider_id))
                 """,
                 _(
                     "The account was ended or changed after the payment was prepared: use the current account, or cancel."
                 ),
+                self._needs_no_account(),
             ),
             SQL(
                 """
@@ -716,6 +728,11 @@ class Payment(models.Model):
                 _("The payment manager does not pay in this currency."),
             ),
         ]
+
+    @api.model
+    def _needs_no_account(self):
+        """SQL about the row `p`: the payer finds the payee's account by itself. Channels override it."""
+        return SQL("FALSE")
 
     def _make_batches(self, scope):
         """Put ready payments without a batch, or in one of a manager the program has left, into new ones.

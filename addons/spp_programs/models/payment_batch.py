@@ -16,7 +16,7 @@ from odoo.addons.spp_base.http import CallError, NotSent
 from odoo.addons.spp_base.tools import advisory
 
 from ..tools.own_transaction import in_own_transaction
-from .payment_manager import MessageRefused
+from .payment_manager import MessageRefused, NotNow
 
 
 class PaymentBatch(models.Model):
@@ -91,6 +91,9 @@ class PaymentBatch(models.Model):
         self._write_guarded(
             {"released_by": self.env.uid, "released_at": fields.Datetime.now(), "message": False}
         )
+        self._enqueue()
+
+    def _enqueue(self):
         for batch in self:
             batch.with_delay(
                 description=_("Send the payment batch %s", batch.name),
@@ -119,6 +122,8 @@ class PaymentBatch(models.Model):
         except NotSent as error:
             reason = error.reason
             in_own_transaction(self, lambda batch: batch._give_back(payment_ids, reason, still_released=True))
+            if isinstance(error, NotNow):
+                raise RetryableJobError(reason, seconds=error.seconds, ignore_retry=True) from None
             raise RetryableJobError(reason) from None
         except MessageRefused as error:
             reason, code = error.reason, error.code

@@ -26,6 +26,14 @@ class MessageRefused(Exception):
         self.code = code
 
 
+class NotNow(NotSent):
+    """Nothing was sent, since another message must end first: the job tries again in `seconds`, as often as needed."""
+
+    def __init__(self, reason, seconds):
+        super().__init__(reason)
+        self.seconds = seconds
+
+
 class PaymentManager(models.Model):
     _name = "spp.payment.manager"
     _description = "Payment manager"
@@ -179,7 +187,12 @@ class PaymentManager(models.Model):
                 """
             )
         )
-        self.browse(manager_id for (manager_id,) in self.env.cr.fetchall())._enqueue_status()
+        due = self.browse(manager_id for (manager_id,) in self.env.cr.fetchall())
+        (due | self._also_due())._enqueue_status()
+
+    def _also_due(self):
+        """Managers to be asked although none of their payments is on its way. Channels add theirs."""
+        return self.browse()
 
     def _enqueue_status(self):
         for manager in self:
