@@ -112,3 +112,84 @@ def test_payments_prepared_and_sent_twice_at_once_are_paid_once(system, cycle):
     received = system.received()
     of_cycle = [received[payment["reference"]] for payment in payments if payment["reference"] in received]
     assert of_cycle and set(of_cycle) == {1}
+
+
+def a_program_with_members(system):
+    """A program of its own and the memberships of three candidates."""
+    number = next(_periods)
+    manager, officer = system.log_in("manager"), system.log_in("officer")
+    (rule,) = manager("spp.rule", "search", [("name", "=", "Children under five")])
+    program = manager("spp.program", "create", {
+        "name": f"Decide {number}", "code": f"DEC{number}", "target": "group", "rule_id": rule,
+        "benefit_ids": [(0, 0, {"name": "Cash", "kind": "money", "amount": 10.0})],
+    })  # fmt: skip
+    manager("spp.program", "action_activate", [program])
+    households = officer("res.partner", "search", [("is_group", "=", True)], limit=3)
+    officer("spp.program", "action_import_list", [program], households)
+    return program, officer("spp.program.membership", "search", [("program_id", "=", program)])
+
+
+def test_two_decisions_about_the_same_members_at_once_are_one_and_a_clear_refusal(system):
+    program, members = a_program_with_members(system)
+    officers = several(system, "officer")
+    calls = ["action_enroll_by_hand", "action_exit"] * (AT_ONCE // 2)
+
+    def call(session, method):
+        try:
+            return session("spp.program.membership", method, members, f"Reason of {method}")
+        except xmlrpc.client.Fault as fault:
+            return fault.faultString
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(call, officers, calls))
+    refused = [answer for answer in answers if answer is not True]
+    # Who is enrolled may exit afterwards, so one or two are carried out; the losers are told why.
+    assert 1 <= answers.count(True) <= 2
+    assert refused
+    for words in refused:
+        assert "is being changed by someone else" in words or "This cannot be decided about" in words, words
+    manager = system.log_in("manager")
+    decisions = manager("spp.enrollment.decision", "search_count", [("program_id", "=", program)])
+    assert decisions == answers.count(True)
+    rows = manager("spp.program.membership", "read", members, ["state", "state_reason", "decision_id"])
+    assert len({(row["state"], row["state_reason"], row["decision_id"][0]) for row in rows}) == 1, (
+        "all or none"
+    )
+
+
+def test_a_decision_taken_back_twice_at_once_is_taken_back_once(system):
+    program, members = a_program_with_members(system)
+    officer = system.log_in("officer")
+    officer("spp.program.membership", "action_enroll_by_hand", members, "Order 3")
+    (decision,) = officer("spp.enrollment.decision", "search", [("program_id", "=", program)])
+
+    def call(session):
+        try:
+            return session("spp.enrollment.decision", "action_take_back", [decision], "Withdrawn")
+        except xmlrpc.client.Fault as fault:
+            return fault.faultString
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(call, several(system, "officer")))
+    assert answers.count(True) == 1
+    states = officer("spp.program.membership", "read", members, ["state", "by_hand"])
+    assert {(row["state"], row["by_hand"]) for row in states} == {("candidate", False)}
+
+
+def test_two_searches_for_doubles_at_once_find_each_pair_once(system):
+    officer = system.log_in("officer")
+    people = officer("res.partner", "create", [
+        {"is_registrant": True, "name": f"Twice Found{end}", "birthdate": "1971-07-17"} for end in ("", "", "")
+    ])  # fmt: skip
+
+    def call(session):
+        try:
+            session("spp.duplicate.case", "action_search_duplicates", [])
+            return True
+        except xmlrpc.client.Fault as fault:
+            return fault.faultString
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(call, several(system, "officer")))
+    assert answers == [True] * AT_ONCE
+    assert officer("spp.duplicate.case", "search_count", [("partner_id", "in", people)]) == 3

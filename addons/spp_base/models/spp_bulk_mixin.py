@@ -65,6 +65,7 @@ class BulkMixin(models.AbstractModel):
         """Do ``_do_<action>(run, *arguments)`` now if it is about few rows, else have a job do it.
 
         Where the same action is at work on this record already, nothing is done twice: the answer is that run.
+        Asked for with other arguments it is refused meanwhile.
 
         :param name: what the run is called, as people shall read it
         :param rows: about how many, at no cost (:meth:`_rows`)
@@ -76,6 +77,11 @@ class BulkMixin(models.AbstractModel):
         runs = self.env["spp.run"]
         run = runs._at_work(self, kind).get(self.id)
         if run:
+            # sudo: what a run was asked to do, compared and shown to nobody
+            if run.sudo().arguments != list(arguments):
+                raise BeingChanged(
+                    _("%s is at work, about something else. Try again when it has ended.", run.sudo().name)
+                )
             return run._shown(_("This is at work already, since somebody pressed it before."))
         if rows < self._rows_at_once():
             run = runs._start(kind, name, self, as_of=as_of)

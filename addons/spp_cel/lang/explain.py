@@ -54,6 +54,21 @@ def missing(node, source):
     return list(found)
 
 
+def unknowns(node, target):
+    """{fact: what is not known where that fact is missing}: "birthdate", "birthdate of members".
+
+    For lists of many people, made by SQL from stored facts; `missing` says it exactly for one.
+    """
+    found = {}
+    for key, part in ir.facts(node, target).items():
+        if isinstance(part, ir.FieldOf):
+            found[key] = _lower((part.field.age_of or part.field).words)
+        elif isinstance(part, ir.Count | ir.Total):
+            reasons = _reasons(part)
+            found[key] = f"{reasons} of {part.collection.words}" if reasons else _phrase(part)
+    return found
+
+
 def _missing_in(leaf, source):
     for part in _outside_counts(leaf):
         if isinstance(part, ir.FieldOf) and source.field(part) is None:

@@ -145,6 +145,11 @@ class Rule:
         """What was looked at, from the facts of `evaluate`, `to_sql` or `amounts_sql`: ["Members: 3"]."""
         return explain.seen(self.node, self.target, facts)
 
+    @property
+    def unknowns(self):
+        """{fact: words} for what can be missing; see explain.unknowns."""
+        return explain.unknowns(self.node, self.target)
+
     def why(self, record, as_of, variables=None):
         """The rule as a tree for one record: why.Part."""
         return why.why(self.node, interpret.Records(self.target, record, as_of, self._constants(variables)))

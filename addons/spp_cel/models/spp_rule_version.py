@@ -497,6 +497,11 @@ class SppRuleVersion(models.Model):
             return []
         return rule.changed(before or {}, after) or rule.explain(after)
 
+    def _unknowns(self):
+        """{fact: what is not known where it is missing, in words}, for lists of who is undetermined."""
+        rule, _constants = self._ready()
+        return rule.unknowns
+
     def _compare_on_sample(self, as_of):
         """Refuse to go on if the SQL and the interpreter differ on a random sample or a boundary case."""
         population = self._whole_population()

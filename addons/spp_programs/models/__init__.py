@@ -6,10 +6,15 @@ from . import res_company
 from . import program
 from . import program_fund
 from . import program_enrollment
+from . import program_candidates
 from . import program_benefit
 from . import program_calendar
 from . import program_variable
 from . import program_membership
+from . import enrollment_decision
+from . import program_decision
+from . import duplicate_case
+from . import program_duplicates
 from . import cycle
 from . import cycle_computation
 from . import cycle_beneficiary

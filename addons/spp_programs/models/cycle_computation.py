@@ -111,7 +111,8 @@ class Cycle(models.Model):
         """The outcome of every enrolled member, also of those whom the user's area hides: a cycle is whole."""
         members = SQL(
             """
-            SELECT m.id, m.partner_id, m.by_hand, m.state_reason, p.registrant_status
+            SELECT m.id, m.partner_id, m.by_hand, p.registrant_status,
+                   COALESCE(m.by_hand_reason, m.state_reason) AS state_reason
               FROM spp_program_membership m
               JOIN res_partner p ON p.id = m.partner_id
              WHERE m.program_id = %s AND m.state = 'enrolled' AND %s

@@ -13,32 +13,13 @@ from odoo.addons.spp_base.tools import statistics
 
 # Whom no person has decided about, and the rule has not enrolled.
 UNDECIDED = [("state", "in", ["candidate", "ineligible"]), ("by_hand", "=", False)]
+UNDETERMINED = [("state", "=", "candidate"), ("outcome", "=", "undetermined"), ("by_hand", "=", False)]
 
 
 class Program(models.Model):
     _inherit = "spp.program"
 
     # ------------------------------------------------------------------ actions
-
-    def action_import_candidates(self):
-        """Add every active registrant of the program's target, whom the user may see, as a candidate.
-
-        :return: id of the run (spp.run); its counts say how many were added
-        """
-        self.ensure_one()
-        self._check_role("enrollment_officer", "program_manager")
-        self._check_active()
-        people = [("is_registrant", "=", True), ("is_group", "=", self.target == "group")]
-        return self._bulk(
-            "import_candidates", _("Import candidates: %s", self.name), rows=self._rows("res.partner", people)
-        )
-
-    def _do_import_candidates(self, run):
-        self._lock()
-        self._check_active()
-        # _search() applies the record rules: an officer of one area brings in that area's people only.
-        added = self._add_candidates(self.env["res.partner"]._search([("is_registrant", "=", True)]).select())
-        run._finish({_("Candidates added"): added})
 
     def action_enroll(self, as_of=None):
         """Evaluate the rule for everybody whom no person has decided about, and enroll who is eligible.
@@ -51,36 +32,68 @@ class Program(models.Model):
         :param as_of: date on which ages and memberships are looked at, "2026-01-31"; today when not given
         :return: id of the run (spp.run)
         """
+        return self._evaluate("enroll", _("Enroll: %s", self.name), UNDECIDED, as_of)
+
+    def _do_enroll(self, run, as_of):
+        self._do_evaluate(run, UNDECIDED, as_of)
+
+    def action_look_again(self, as_of=None):
+        """As action_enroll(), only for those who were undetermined: their data may be complete by now.
+
+        The same is done every night for each active program.
+        """
+        return self._evaluate("look_again", _("Look again: %s", self.name), UNDETERMINED, as_of)
+
+    def _do_look_again(self, run, as_of):
+        self._do_evaluate(run, UNDETERMINED, as_of)
+
+    # ------------------------------------------------------------------ nightly
+
+    def _cron_look_again(self):
+        """Find what is due and enqueue it: a run for each active program with undetermined people."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            SELECT p.id FROM spp_program p
+             WHERE p.state = 'active'
+               AND EXISTS (SELECT FROM spp_program_membership m
+                            WHERE m.program_id = p.id AND m.state = 'candidate' AND m.outcome = 'undetermined')
+            """
+        )
+        programs = self.browse(program_id for (program_id,) in self.env.cr.fetchall())
+        runs, as_of = self.env["spp.run"], fields.Date.context_today(self)
+        for program in programs:
+            if not runs._at_work(program, "program_look_again"):
+                name = _("Look again: %s", program.name)
+                runs._queue_job("program_look_again", name, program, "look_again", [str(as_of)], as_of=as_of)
+
+    # ------------------------------------------------------------------ business
+
+    def _evaluate(self, action, name, domain, as_of):
         self.ensure_one()
         self._check_role("enrollment_officer", "program_manager")
         self._check_active()
         self._published_version()
         as_of = fields.Date.to_date(as_of) or fields.Date.context_today(self)
-        undecided = [("program_id", "=", self.id), *UNDECIDED]
-        return self._bulk(
-            "enroll",
-            _("Enroll: %s", self.name),
-            [str(as_of)],
-            rows=self._rows("spp.program.membership", undecided),
-            as_of=as_of,
-        )
+        rows = self._rows("spp.program.membership", [("program_id", "=", self.id), *domain])
+        return self._bulk(action, name, [str(as_of)], rows=rows, as_of=as_of)
 
-    def _do_enroll(self, run, as_of):
+    def _do_evaluate(self, run, domain, as_of):
         self._lock()
         self._check_active()
-        visible = self.env["spp.program.membership"]._search([("program_id", "=", self.id), *UNDECIDED])
+        # _search() applies the record rules: an officer of one area enrolls that area's people only.
+        visible = self.env["spp.program.membership"]._search([("program_id", "=", self.id), *domain])
         counts = self._evaluate_members(
             visible.select(), self._published_version(), fields.Date.to_date(as_of)
         )
-        run._finish(counts)
-
-    # ------------------------------------------------------------------ business
+        run._finish(counts, self._duplicates_warning())
 
     def _add_candidates(self, partner_ids_sql):
         """Add registrants as candidates, in one statement; who is a member already stays as they are.
 
         :param partner_ids_sql: SQL selecting one column, ids of res_partner. Registrants of the other kind
-            (individual, group), of another company, and those who are disabled or deceased are left out.
+            (individual, group), of another company, those who are disabled or deceased, and those who were
+            set aside as a double of somebody else are left out.
         :return: how many were added
         """
         self.ensure_one()
@@ -96,6 +109,7 @@ class Program(models.Model):
                    AND p.is_registrant AND p.active AND COALESCE(p.is_group, FALSE) = %(is_group)s
                    AND p.registrant_status = 'active'
                    AND (p.company_id IS NULL OR p.company_id = %(company)s)
+                   AND NOT %(set_aside)s
                 ON CONFLICT (program_id, partner_id) DO NOTHING
                 """,
                 program=self.id,
@@ -104,6 +118,7 @@ class Program(models.Model):
                 ids=partner_ids_sql,
                 is_group=self.target == "group",
                 company=self.company_id.id,
+                set_aside=self._set_aside_sql(),
             )
         )
         added = self.env.cr.rowcount
@@ -150,6 +165,7 @@ class Program(models.Model):
                            enrolled_on = CASE WHEN d.state = 'enrolled' THEN %(as_of)s ELSE m.enrolled_on END,
                            outcome = d.outcome,
                            facts = d.facts,
+                           missing = CASE WHEN d.outcome = 'undetermined' THEN %(missing)s END,
                            evaluated_on = %(as_of)s,
                            rule_version_id = CASE WHEN d.alive THEN %(version)s::integer END,
                            write_uid = %(uid)s,
@@ -162,6 +178,7 @@ class Program(models.Model):
                 """,
                 chosen=chosen,
                 outcomes=version._outcome_query(population, as_of, self._variable_values()),
+                missing=self._missing_sql(version),
                 as_of=as_of,
                 version=version.id,
                 uid=self.env.uid,
@@ -172,6 +189,31 @@ class Program(models.Model):
         self.env.invalidate_all()
         labels = self.env["spp.program.membership"]._fields["outcome"]._description_selection(self.env)
         return {label: counts.get(outcome, 0) for outcome, label in labels}
+
+    def _missing_sql(self, version):
+        """What the facts `d.facts` do not hold of what the rule asks for, in words: "birthdate, income"."""
+        keys = {}
+        for key, words in version._unknowns().items():
+            keys.setdefault(words, []).append(key)
+        unknown = [
+            SQL(
+                "CASE WHEN %s THEN %s END",
+                SQL(" OR ").join(
+                    SQL(
+                        "COALESCE(d.facts -> %(key)s, 'null') = 'null'"
+                        " OR (d.facts -> %(key)s -> 'certain') <> (d.facts -> %(key)s -> 'possible')",
+                        key=key,
+                    )
+                    for key in of_words
+                ),
+                words,
+            )
+            for words, of_words in keys.items()
+        ]
+        otherwise = _("a value that can be computed")
+        if not unknown:
+            return SQL("%s", otherwise)
+        return SQL("COALESCE(NULLIF(concat_ws(', ', %s), ''), %s)", SQL(", ").join(unknown), otherwise)
 
     def _execute_rule(self, version, statement):
         """Execute a statement in which a rule is evaluated for many; the rule's limits hold."""

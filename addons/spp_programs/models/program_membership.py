@@ -5,17 +5,20 @@ does not touch it. Nobody is ever deleted.
 """
 
 from odoo import _, api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tools import SQL
 
 from odoo.addons.spp_cel.models.spp_rule_version import plain
 
 from ..tools.plain_json import PlainJson
 
 # decision of a person: (states it applies to, state it leads to, how the audit trail names it)
+# Who is reinstated is enrolled again, or, never having been enrolled, a candidate.
 DECISIONS = {
     "enroll": (("candidate", "ineligible"), "enrolled", "Member enrolled by hand"),
     "suspend": (("enrolled",), "suspended", "Member suspended"),
     "resume": (("suspended",), "enrolled", "Member resumed"),
+    "reinstate": (("suspended", "exited", "graduated", "duplicate"), None, "Member reinstated"),
     "exit": (("candidate", "ineligible", "enrolled", "suspended"), "exited", "Member exited"),
     "graduate": (("enrolled", "suspended"), "graduated", "Member graduated"),
     "duplicate": (
@@ -47,6 +50,9 @@ class ProgramMembership(models.Model):
             "evaluated_on",
             "enrolled_on",
             "by_hand",
+            "by_hand_reason",
+            "decision_id",
+            "missing",
             "rule_version_id",
         }
     )
@@ -60,6 +66,12 @@ class ProgramMembership(models.Model):
         index=True,
         ondelete="restrict",
         domain="[('is_registrant', '=', True)]",
+    )
+    area_id = fields.Many2one(comodel_name="spp.area", related="partner_id.area_id")
+    document_number = fields.Char(
+        string="Document number",
+        store=False,
+        help="In an imported list, instead of the registrant: the number of their valid identity document.",
     )
     state = fields.Selection(
         selection=[
@@ -87,6 +99,17 @@ class ProgramMembership(models.Model):
         copy=False,
         help="A person enrolled them with a reason; the rule is not asked about them.",
     )
+    by_hand_reason = fields.Char(
+        string="Enrolled by hand because", readonly=True, copy=False, help="Kept, whatever is decided later."
+    )
+    decision_id = fields.Many2one(
+        comodel_name="spp.enrollment.decision",
+        string="Last decision",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="restrict",
+    )
     outcome = fields.Selection(
         selection=[
             ("eligible", "Eligible"),
@@ -106,6 +129,13 @@ class ProgramMembership(models.Model):
         readonly=True, copy=False, help="The date on which the rule looked at the registry."
     )
     enrolled_on = fields.Date(readonly=True, copy=False)
+    missing = fields.Char(
+        string="What is missing",
+        readonly=True,
+        copy=False,
+        help="What the rule asks for and the registry does not have. Once it is there, the person is decided about "
+        "at the next evaluation, every night.",
+    )
     reason = fields.Char(compute="_compute_reason", help="Why this person is in, out, or undecided.")
 
     _sql_constraints = [
@@ -136,7 +166,7 @@ class ProgramMembership(models.Model):
 
     def _reason_text(self):
         if self.by_hand and self.state == "enrolled":
-            return _("Enrolled by hand: %s", self.state_reason)
+            return _("Enrolled by hand: %s", self.by_hand_reason or self.state_reason)
         if self.state not in ("candidate", "enrolled", "ineligible"):
             return self.state_reason or ""
         if not self.outcome:
@@ -158,6 +188,34 @@ class ProgramMembership(models.Model):
                         program=membership.program_id.display_name,
                     )
                 )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        numbers = {vals["document_number"].strip() for vals in vals_list if vals.get("document_number")}
+        if numbers:
+            holders = {}
+            for document in self.env["spp.identity.document"].search(
+                [("value", "in", list(numbers)), ("state", "=", "valid")]
+            ):
+                holders.setdefault(document.value, set()).add(document.partner_id.id)
+            vals_list = [self._with_holder(vals, holders) for vals in vals_list]
+        return super().create(vals_list)
+
+    @api.model
+    def _with_holder(self, vals, holders):
+        """The values of a new membership with the registrant whom the document of an imported list names."""
+        vals = dict(vals)
+        number = (vals.pop("document_number", None) or "").strip()
+        if number and not vals.get("partner_id"):
+            found = holders.get(number, ())
+            if len(found) != 1:
+                raise UserError(
+                    _("Nobody whom you may see has a valid document with the number %s.", number)
+                    if not found
+                    else _("Several registrants have a document with the number %s.", number)
+                )
+            (vals["partner_id"],) = found
+        return vals
 
     def write(self, vals):
         if {"program_id", "partner_id"}.intersection(vals):
@@ -182,6 +240,13 @@ class ProgramMembership(models.Model):
         """Let suspended members be enrolled again."""
         return self._decide("resume", reason, date)
 
+    def action_reinstate(self, reason, date=None):
+        """Take suspended, exited, graduated or duplicate members back.
+
+        Who had been enrolled is enrolled again; who never was is a candidate, about whom the rule is asked.
+        """
+        return self._decide("reinstate", reason, date)
+
     def action_exit(self, reason, date=None):
         """Let members leave the program."""
         return self._decide("exit", reason, date)
@@ -194,6 +259,16 @@ class ProgramMembership(models.Model):
         """Set members aside because the same person or household is a member already."""
         return self._decide("duplicate", reason, date)
 
+    def action_open_registrant(self):
+        """Open the registrant, to complete what is missing."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "res.partner",
+            "res_id": self.partner_id.id,
+            "views": [(self.partner_id.get_formview_id(), "form")],
+        }
+
     def action_why(self):
         """Open why the rule says what it says: as decided then, and as it would be today."""
         self.ensure_one()
@@ -205,39 +280,36 @@ class ProgramMembership(models.Model):
 
     def _decide(self, decision, reason, date=None):
         """Take one of the DECISIONS about each of the members, or about none."""
-        self._check_role("enrollment_officer", "program_manager")
+        self.browse()._check_role("enrollment_officer", "program_manager")
+        reason = self._given_reason(reason)
+        self.env.flush_all()
+        visible = self._search([("id", "in", self.ids)]).select(
+            SQL.identifier(self._table, "program_id"), SQL.identifier(self._table, "id")
+        )
+        self.env.cr.execute(
+            SQL(
+                "SELECT program_id, array_agg(id) FROM (%s) v GROUP BY program_id ORDER BY program_id",
+                visible,
+            )
+        )
+        of_program = dict(self.env.cr.fetchall())
+        if sum(map(len, of_program.values())) < len(set(self.ids)):
+            raise AccessError(_("Some of these members do not exist, or you may not see them."))
+        if not of_program:
+            raise UserError(_("Choose the members whom the decision is about."))
+        for program in self.env["spp.program"].browse(of_program):
+            self.env["spp.enrollment.decision"]._take(
+                program,
+                decision,
+                SQL("SELECT unnest(%s::integer[])", of_program[program.id]),
+                reason,
+                program._decision_date(date),
+            )
+        return True
+
+    @api.model
+    def _given_reason(self, reason):
         reason = (reason or "").strip()
         if not reason:
             raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
-        date = fields.Date.to_date(date) or fields.Date.context_today(self)
-        states, new_state, words = DECISIONS[decision]
-        self._lock()
-        refused = self.filtered(lambda membership: membership.state not in states)
-        if refused:
-            labels = dict(self._fields["state"]._description_selection(self.env))
-            raise UserError(
-                _(
-                    "This cannot be decided about %(count)s of the %(total)s members, such as %(name)s, who is %(state)s.",
-                    count=len(refused),
-                    total=len(self),
-                    name=refused[0].display_name,
-                    state=labels[refused[0].state].lower(),
-                )
-            )
-        vals = {"state": new_state, "state_date": date, "state_reason": reason}
-        if decision == "enroll":
-            vals.update(by_hand=True, enrolled_on=date)
-        for program, members in self.grouped("program_id").items():
-            self._log_decision(program, members, words, vals)
-        self._write_guarded(vals)
-        return True
-
-    def _log_decision(self, program, members, words, vals):
-        """One audit entry per program, on the membership itself when there is only one."""
-        new = {"state": vals["state"], "date": str(vals["state_date"])}
-        record, old = members, {"state": members[:1].state}
-        if len(members) > 1:
-            record = program
-            old = {"state": {str(m.id): m.state for m in members}}
-            new["memberships"] = members.ids
-        self.env["spp.audit.entry"]._log(words, record, old=old, new=new, note=vals["state_reason"])
+        return reason

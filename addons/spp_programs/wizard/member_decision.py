@@ -1,6 +1,9 @@
 """A person's decision about one or many members of a program, with its reason and date."""
 
-from odoo import fields, models
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
+
+MEMBERS = "spp.program.membership"
 
 
 class MemberDecision(models.TransientModel):
@@ -12,6 +15,7 @@ class MemberDecision(models.TransientModel):
             ("enroll", "Enroll by hand"),
             ("suspend", "Suspend"),
             ("resume", "Resume"),
+            ("reinstate", "Reinstate"),
             ("exit", "Exit"),
             ("graduate", "Graduate"),
             ("duplicate", "Mark as duplicate"),
@@ -19,25 +23,68 @@ class MemberDecision(models.TransientModel):
         required=True,
         default="exit",
     )
-    membership_ids = fields.Many2many(
-        comodel_name="spp.program.membership",
-        string="Members",
+    # As JSON: of 20,000 members chosen in a list no row each is written.
+    chosen = fields.Json(default=lambda self: self._default_chosen())
+    found = fields.Json(default=lambda self: self._default_found())
+    whom = fields.Selection(
+        selection=[("chosen", "The members chosen"), ("found", "All members that the search finds")],
         required=True,
-        default=lambda self: self._default_memberships(),
+        default="chosen",
+        help="A list chooses 20,000 members at most; what the search finds has no limit.",
     )
-    member_count = fields.Integer(string="Members chosen", compute="_compute_member_count")
+    program_id = fields.Many2one(
+        comodel_name="spp.program", help="Enroll registrants of this program's kind."
+    )
+    target_is_group = fields.Boolean(compute="_compute_target_is_group")
+    partner_ids = fields.Many2many(
+        comodel_name="res.partner",
+        string="Registrants",
+        domain="[('is_registrant', '=', True), ('is_group', '=', target_is_group)]",
+        help="They need not be candidates.",
+    )
+    member_count = fields.Integer(string="Members decided about", compute="_compute_member_count")
     reason = fields.Char(required=True, help="Kept with the member, and shown to whoever asks why.")
     date = fields.Date(required=True, default=fields.Date.context_today)
 
-    def _default_memberships(self):
-        chosen = self.env.context.get("active_model") == "spp.program.membership"
-        return self.env.context.get("active_ids") if chosen else False
+    def _default_chosen(self):
+        return (
+            self.env.context.get("active_ids") if self.env.context.get("active_model") == MEMBERS else False
+        )
 
+    def _default_found(self):
+        return (
+            self.env.context.get("active_domain")
+            if self.env.context.get("active_model") == MEMBERS
+            else False
+        )
+
+    @api.depends("program_id")
+    def _compute_target_is_group(self):
+        for wizard in self:
+            wizard.target_is_group = wizard.program_id.target == "group"
+
+    @api.depends("whom", "chosen", "found", "partner_ids")
     def _compute_member_count(self):
         for wizard in self:
-            wizard.member_count = len(wizard.membership_ids)
+            if wizard.program_id:
+                wizard.member_count = len(wizard.partner_ids)
+            elif wizard.whom == "found":
+                wizard.member_count = self.env[MEMBERS].search_count(wizard.found or [])
+            else:
+                wizard.member_count = len(wizard.chosen or [])
 
     def action_decide(self):
         self.ensure_one()
-        self.membership_ids._decide(self.decision, self.reason, self.date)
+        members = self.env[MEMBERS]
+        if self.program_id:
+            self.program_id.action_enroll_by_hand(self.partner_ids.ids, self.reason, self.date)
+        elif self.whom == "chosen":
+            members.browse(self.chosen or [])._decide(self.decision, self.reason, self.date)
+        elif not self.found:
+            raise UserError(
+                _("Narrow the search down first: this would be about everybody of every program.")
+            )
+        else:
+            for (program,) in members._read_group(self.found, ["program_id"]):
+                program.action_decide(self.decision, self.found, self.reason, self.date)
         return {"type": "ir.actions.act_window_close"}
