@@ -3,12 +3,12 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, tagged
 
-from odoo.addons.spp_base.tests.common import as_jobs
+from odoo.addons.spp_base.tests.common import LikeTheOrm, as_jobs
 
 from .common import AS_OF, ProgramsCase
 
 
-class DuplicatesCase(ProgramsCase):
+class DuplicatesCase(LikeTheOrm, ProgramsCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -182,18 +182,7 @@ class TestFindDuplicates(DuplicatesCase):
         first, second, third = self.make_people(3)
         self.call_number(first + second, "+254712345678")
         self.search_doubles()
-        pair = {"partner_id": first.id, "other_id": third.id, "same_phone": True}
-        cases = self.registry["spp.duplicate.case"]
-        self.patch(cases, "_guarded_fields", frozenset())
-        by_orm = self.cases.sudo().create(pair)
-        self.env.flush_all()
-        self.env.cr.execute(
-            "SELECT * FROM spp_duplicate_case WHERE id IN %s ORDER BY id",
-            [(self.case(first, second).id, by_orm.id)],
-        )
-        row, orm_row = self.env.cr.dictfetchall()
-        for column in row.keys() - {"id", "other_id"}:
-            self.assertEqual(row[column], orm_row[column], column)
+        self.assert_like_the_orm(self.case(first, second).with_env(self.env), other_id=third.id)
 
     def test_an_officer_of_an_area_finds_and_sees_that_area_only(self):
         here, there, also_here = self.make_people(3)
