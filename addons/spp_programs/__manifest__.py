@@ -6,7 +6,7 @@
     "category": "Social Protection",
     "author": "SPP contributors",
     "license": "LGPL-3",
-    "depends": ["spp_cel"],
+    "depends": ["spp_approval"],
     "data": [
         "security/ir.model.access.csv",
         "security/programs_security.xml",

@@ -1,3 +1,5 @@
+from . import guarded
+from . import audited
 from . import spp_signing_key
 from . import spp_endpoint
 from . import spp_bulk_mixin

@@ -1,4 +1,3 @@
-from . import guarded
 from . import fund_entry
 from . import fund_balance
 from . import fund_year
@@ -39,4 +38,6 @@ from . import payment_summary
 from . import cycle_payments
 from . import cycle_difference
 from . import cycle_change
+from . import cycle_approval
+from . import approval_chain
 from . import spp_cel_variable

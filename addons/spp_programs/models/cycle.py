@@ -5,7 +5,7 @@ closed. A draft can be computed again and again; submission freezes it; rejectio
 """
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 
 # state: states it may be reached from
@@ -243,47 +243,6 @@ class Cycle(models.Model):
             cycle._check_complete()
             cycle._set_state(
                 "submitted", submitted_by=self.env.uid, submitted_at=fields.Datetime.now(), state_reason=False
-            )
-        return True
-
-    def action_approve(self):
-        """Commit the total to the fund and make every entitlement due, or do nothing at all.
-
-        Role: approver, and not the person who submitted.
-
-        :return: id of the run (spp.run)
-        """
-        self.ensure_one()
-        self._check_role("approver")
-        self._check_may_approve()
-        return self._bulk("approve", _("Approve: %s", self.display_name), rows=self.entitlement_count)
-
-    def _do_approve(self, run):
-        self._lock()
-        self._check_may_approve()
-        run._progress(0, total=self.entitlement_count, stage=_("Entitlements"))
-        self._commit_fund()
-        self._move_entitlements(("draft",), "approved")
-        self._set_state("approved", approved_by=self.env.uid, approved_at=fields.Datetime.now())
-        run._finish({_("Entitlements approved"): self.entitlement_count})
-
-    def _check_may_approve(self):
-        self._check_state("submitted")
-        if self.submitted_by.id == self.env.uid:
-            raise AccessError(_("You submitted %s: somebody else approves it.", self.display_name))
-        self.program_id._check_active()
-
-    def action_reject(self, reason):
-        """Send a submitted cycle back: it is a draft again. Role: approver.
-
-        :param reason: why, in plain words
-        """
-        self._check_role("approver")
-        for cycle in self:
-            cycle._lock()
-            cycle._check_state("submitted")
-            cycle._set_state(
-                "draft", state_reason=self._given(reason), submitted_by=False, submitted_at=False
             )
         return True
 

@@ -229,12 +229,16 @@ class Cycle(models.Model):
 
     def _check_may_release(self, ready):
         """One person may hold several roles; on one cycle, who releases has done nothing else."""
-        if self.env.uid in (self.submitted_by.id, self.approved_by.id):
+        if self.env.user in self._barred_from_release():
             raise AccessError(
                 _("You submitted or approved %s: somebody else sends its payments.", self.display_name)
             )
         if self.env["spp.payment"].sudo().search_count([*ready, ("create_uid", "=", self.env.uid)], limit=1):
             raise AccessError(_("You prepared payments of %s: somebody else sends them.", self.display_name))
+
+    def _barred_from_release(self):
+        """Users who had a part in the cycle, and so do not send its payments."""
+        return self.submitted_by | self.approved_by
 
     def _check_nothing_left(self):
         super()._check_nothing_left()

@@ -1,4 +1,5 @@
 from . import test_access
+from . import test_approval_chains
 from . import test_bulk_runs
 from . import test_bulk_rows
 from . import test_candidates

@@ -39,17 +39,18 @@ class TestBulkRuns(ProgramsCase):
         act(cycle.with_user(self.approver), "action_approve")
         act(cycle, "action_prepare_payments")
         self.assertEqual(runs[0].mapped("user_id"), self.officer)
-        members = program.membership_ids.sorted("partner_id")
+        members = program.membership_ids.sorted(lambda row: row.partner_id.id)
         return {
             "runs": [(run.kind, run.state, run.counts, str(run.as_of)) for run in runs],
             "members": [(m.partner_id, m.state, m.outcome, m.facts, m.write_uid) for m in members],
             "cycle": [cycle.state, cycle.total_amount, cycle.entitlement_count],
             "entitlements": [
-                (e.partner_id, e.state, e.amount) for e in cycle.entitlement_ids.sorted("partner_id")
+                (e.partner_id, e.state, e.amount)
+                for e in cycle.entitlement_ids.sorted(lambda row: row.partner_id.id)
             ],
             "payments": [
                 (p.partner_id, p.state, p.amount, p.create_uid)
-                for p in cycle.sudo().payment_ids.sorted("partner_id")
+                for p in cycle.sudo().payment_ids.sorted(lambda row: row.partner_id.id)
             ],
         }
 
