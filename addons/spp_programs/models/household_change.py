@@ -153,20 +153,41 @@ class HouseholdChangePlan(models.AbstractModel):
                 "due": self._amounts(due),
                 "cycle": self._name_of(cycle),
             }
-            if registrant in closed:
+            if registrant not in closed:
                 text = _(
-                    "%(registrant)s is due %(due)s in %(cycle)s, which is frozen: propose to withdraw it there; "
-                    "somebody else confirms.",
+                    "%(registrant)s is due %(due)s in %(cycle)s as it was before; that stays. Its people are not paid "
+                    "for again in the same period.",
                     **words,
                 )
-            else:
-                text = _(
-                    "%(registrant)s is due %(due)s in %(cycle)s as it was before; that stays. Do not pay the same "
-                    "people again for this period elsewhere.",
-                    **words,
-                )
-            steps.append({"do": "", "text": text})
+                steps.append({"do": "", "text": text})
+                continue
+            for beneficiary in due.beneficiary_id:
+                steps.append(self._withdrawal(beneficiary, words))
         return steps
+
+    def _withdrawal(self, beneficiary, words):
+        """Who is gone is proposed to be withdrawn, unless that was done before or their payment may have left."""
+        text, step = "", {"do": ""}
+        if beneficiary.withdrawal_ids.filtered(lambda withdrawal: withdrawal.state != "refused"):
+            text = _(
+                "%(registrant)s is due %(due)s in %(cycle)s; the withdrawal is proposed already.", **words
+            )
+        elif (
+            beneficiary.entitlement_ids.filtered(lambda one: one.state == "paid")
+            or beneficiary.entitlement_ids._being_paid()
+        ):
+            text = _(
+                "%(registrant)s is due %(due)s in %(cycle)s, and a payment may have left already: it cannot be withdrawn.",
+                **words,
+            )
+        else:
+            step = {"do": "withdraw", "beneficiary": beneficiary.id}
+            text = _(
+                "%(registrant)s is due %(due)s in %(cycle)s, which is frozen: the withdrawal is proposed, and somebody "
+                "else confirms it.",
+                **words,
+            )
+        return {**step, "text": text}
 
     # ------------------------------------------------------------------ payments
 
@@ -253,12 +274,20 @@ class HouseholdChange(models.Model):
     def _do_outdate(self, step):
         self.env["spp.cycle"].browse(step["cycle"])._write_guarded({"computed_at": False})
 
+    def _do_withdraw(self, step):
+        # sudo: as the plan. Who proposes is the officer who records the change.
+        beneficiary = self.env["spp.cycle.beneficiary"].sudo().browse(step["beneficiary"])
+        beneficiary.action_withdraw("died" if self.kind == "death" else "left", self._words())
+
+    def _words(self):
+        return f"{self._kind_label()}: {self.partner_id.display_name}, {self.reason}"
+
     def _do_hold(self, step):
         """The payee follows, and somebody looks before anything is sent."""
         payments = self.env["spp.payment"].sudo()
         scope = SQL("p.id = ANY(%s)", step["payments"])
         payments._fill_destination(scope, renew=True)
-        payments._hold_unsent(scope, f"{self._kind_label()}: {self.partner_id.display_name}, {self.reason}")
+        payments._hold_unsent(scope, self._words())
 
 
 class Payment(models.Model):

@@ -99,7 +99,8 @@ class TestHouseholdChangesInPrograms(PaymentsCase):
         self.assertEqual(self.membership(program, self.household).state, "candidate")
         said = self.said(change)
         self.assertIn("Household B leaves the program Program HH", said)
-        self.assertIn("propose to withdraw it", said)
+        self.assertIn("the withdrawal is proposed", said)
+        self.assertEqual(cycle.withdrawal_ids.cause, "left")
         self.assertEqual(cycle.payment_ids.state, "held")
 
     def test_who_died_leaves_programs_and_is_sent_nothing(self):
@@ -109,8 +110,14 @@ class TestHouseholdChangesInPrograms(PaymentsCase):
         change = self.change("death", person_id=person.id)
         self.assertEqual(self.membership(cycle.program_id, person).state, "exited")
         self.assertEqual(cycle.payment_ids.state, "held")
-        self.assertIn("propose to withdraw", self.said(change))
+        self.assertIn("the withdrawal is proposed", self.said(change))
         self.assertEqual(cycle.entitlement_ids.state, "approved")  # frozen: two people withdraw it
+        withdrawal = cycle.withdrawal_ids
+        self.assertEqual(
+            (withdrawal.partner_id, withdrawal.cause, withdrawal.proposed_by), (person, "died", self.officer)
+        )
+        withdrawal.with_user(self.manager).action_confirm()
+        self.assertEqual((cycle.entitlement_ids.state, cycle.payment_ids.state), ("cancelled", "cancelled"))
 
     def test_when_the_head_changes_the_payee_follows_once_somebody_has_looked(self):
         cycle = self.approved(self.household)
@@ -153,6 +160,8 @@ class TestHouseholdChangesInPrograms(PaymentsCase):
             draft.with_user(self.manager).action_submit()
         self.assertEqual(cycle.payment_ids.state, "sending")
         self.assertIn("with the payer already", self.said(change))
+        self.assertIn("cannot be withdrawn", self.said(change))
+        self.assertFalse(cycle.withdrawal_ids)
 
     def test_closed_programs_and_other_peoples_payments_are_left_alone(self):
         neighbour = self.make_household("Household N", *self.make_payees(1, prefix="Neighbour"))

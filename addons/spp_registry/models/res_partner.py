@@ -272,10 +272,6 @@ class ResPartner(models.Model):
             return self.env.ref(f"spp_registry.view_res_partner_form_{kind}").id
         return super().get_formview_id(access_uid)
 
-    def action_mark_deceased(self):
-        """Record a death; date and reason can be corrected on the form."""
-        return self.write({"registrant_status": "deceased"})
-
     def action_disable(self):
         """Keep the registrant out of programs for the time being."""
         return self.write({"registrant_status": "disabled"})

@@ -87,7 +87,7 @@ class TestAccess(RegistryHttpCase):
                 (account, "action_make_primary"),
                 (account, "action_end"),
                 (household.member_ids, "action_end"),
-                (person, "action_mark_deceased"),
+                (person, "action_disable"),
             ):
                 self.refused(self.users[role], record._name, method, record.ids)
 

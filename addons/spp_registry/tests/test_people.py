@@ -53,7 +53,7 @@ class TestPeople(RegistryCase):
 
     def test_status_carries_a_date_and_a_trail(self):
         person = self.person("Abada")
-        person.action_mark_deceased()
+        person.registrant_status = "deceased"
         self.assertEqual(person.registrant_status, "deceased")
         self.assertEqual(person.status_date, fields.Date.context_today(person))
         entry = self.env["spp.audit.entry"].search([("partner_id", "=", person.id)])
