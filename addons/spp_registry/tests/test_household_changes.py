@@ -176,6 +176,7 @@ class TestHouseholdChanges(RegistryCase):
 
     def test_the_wizard_shows_and_does_the_same(self):
         wizard = self.env["spp.household.change.wizard"].with_user(self.officer)
+        self.household("Another household", self.person("Diaz"), self.ana)  # joined later, and not led by her
         draft = wizard.with_context(default_kind="death", default_person_id=self.ana.id).new()
         draft.update(draft.default_get(list(draft._fields)))
         self.assertTrue(draft.head_leaves)

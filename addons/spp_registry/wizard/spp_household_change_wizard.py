@@ -30,7 +30,9 @@ class HouseholdChangeWizard(models.TransientModel):
         values = super().default_get(fields_list)
         if values.get("kind") == "death" and values.get("person_id"):
             person = self.env["res.partner"].browse(values["person_id"])
-            values["household_id"] = person.household_id.id
+            # Of several, the household that loses its head: it is the one that needs another.
+            led = person.membership_ids.filtered(lambda row: row.is_head and not row.ended).group_id[:1]
+            values["household_id"] = (led or person.household_id).id
         elif values.get("kind") == "move" and values.get("household_id"):
             household = self.env["res.partner"].browse(values["household_id"])
             values.update({name: household[name] for name in ADDRESS}, area_id=household.area_id.id)
