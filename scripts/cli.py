@@ -48,7 +48,14 @@ def main(arguments):
     command = commands.add_parser("update", help="bring the database up to the addons' sources")
     command.set_defaults(do=update)
 
-    for name in ("run", "test", "bench", "shell", "update"):
+    command = commands.add_parser("replay", help="compute a cycle's decisions again from what it froze")
+    command.add_argument("cycle", type=int, nargs="?", help="its id")
+    command.add_argument(
+        "--enrollment", type=int, metavar="PROGRAM", help="the enrollment of a program instead"
+    )
+    command.set_defaults(do=replay)
+
+    for name in ("run", "test", "bench", "shell", "update", "replay"):
         commands.choices[name].add_argument(
             "--series",
             choices=[*series.SERIES, *(["all"] if name == "test" else [])],
@@ -165,6 +172,18 @@ def shell(options):
     command = odoo_server.command(config, "shell", "--no-http")
     environment = odoo_server.environment(odoo, odoo.database, channels="root:0")
     return subprocess.call(list(map(str, command)), env=environment)
+
+
+def replay(options):
+    from . import replay as replays
+
+    if bool(options.cycle) == bool(options.enrollment):
+        raise Failed("Say what to replay.", "./spp replay CYCLE, or ./spp replay --enrollment PROGRAM")
+    odoo = enter_environment(options.series)
+    set_up(odoo, odoo.database)
+    if options.cycle:
+        return replays.run(odoo, "spp.cycle", options.cycle)
+    return replays.run(odoo, "spp.program", options.enrollment)
 
 
 def update(options):

@@ -41,6 +41,7 @@
         "views/payment_manager_views.xml",
         "views/cycle_payments_views.xml",
         "views/cycle_difference_views.xml",
+        "views/replay_views.xml",
         "views/payment_menus.xml",
     ],
 }

@@ -17,23 +17,25 @@ def explain(node, facts):
 
 
 def changed(node, target, before, after):
-    """Which facts turned the answer, with the value that each has now and had before.
+    """Which facts turned an answer or moved an amount, with the value that each has now and had before.
 
-    Nothing where the two were not made by this rule, or it answers the same.
+    Nothing where the two were not made by this rule, or an answer is the same.
     """
     parts = ir.facts(node, target)
     if not (parts.keys() <= before.keys() and parts.keys() <= after.keys()):
         return []
     then, now = interpret.Facts(before), interpret.Facts(after)
-    leaves = [leaf for source in (then, now) for leaf in interpret.deciding(node, source)]
-    turned = {
+    leaves = [node]
+    if node.type is Type.BOOL:
+        decided = [leaf for source in (then, now) for leaf in interpret.deciding(node, source)]
+        leaves = [leaf for leaf in decided if interpret.value(leaf, then) is not interpret.value(leaf, now)]
+    moved = {
         key: part
         for leaf in leaves
-        if interpret.value(leaf, then) is not interpret.value(leaf, now)
         for key, part in ir.facts(leaf, target).items()
         if before[key] != after[key] and not isinstance(part, ir.Today)
     }
-    return [f"{_subject(part)}: {_show(part, now)}, before {_show(part, then)}." for part in turned.values()]
+    return [f"{_subject(part)}: {_show(part, now)}, before {_show(part, then)}." for part in moved.values()]
 
 
 def seen(node, target, facts):

@@ -40,4 +40,5 @@ from . import cycle_difference
 from . import cycle_change
 from . import cycle_approval
 from . import approval_chain
+from . import cycle_replay
 from . import spp_cel_variable

@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from odoo.addons.spp_base.tools import statistics
+from odoo.addons.spp_cel.lang import RuleError
 
 from ..tools.account import account_print
 from ..tools.freeze import freeze_with_cycle
@@ -28,7 +29,9 @@ CAUSES = [
     ("by_hand", "Enrolled by hand"),
     ("resumed", "Resumed"),
     ("eligible", "Became eligible"),
+    ("compliant", "Compliant again"),
     ("due", "A benefit is due now"),
+    ("supplement", "Was due in a supplementary cycle before"),
     ("due_again", "Due again after withdrawal"),
     # left
     ("withdrawn", "Withdrawn from the previous cycle"),
@@ -152,18 +155,19 @@ class CycleDifference(models.Model):
         # sudo: everybody who may see the person may see why the rule said so.
         cycle = self.cycle_id.sudo()
         sentences = []
-        if "facts" in after:
-            sentences += cycle.rule_version_id._changed(before.get("facts"), after["facts"])
-            if before.get("version") not in (None, cycle.rule_version_id.number):
-                sentences.append(
-                    _(
-                        "Decided by version %(now)s of the rule, before by version %(before)s",
-                        now=cycle.rule_version_id.number,
-                        before=before["version"],
+        for key, version in (("facts", cycle.rule_version_id), ("compliance", cycle.compliance_version_id)):
+            if isinstance(after.get(key), dict) and version:
+                sentences += version._changed(before.get(key), after[key])
+                if before.get("version") not in (None, version.number):
+                    sentences.append(
+                        _(
+                            "Decided by version %(now)s of the rule, before by version %(before)s",
+                            now=version.number,
+                            before=before["version"],
+                        )
                     )
-                )
         if "lines" in after:
-            sentences += cycle._changed_lines(before["lines"], after["lines"])
+            sentences += cycle._changed_lines(before, after)
         return [text.rstrip(".") for text in sentences]
 
     def _names(self):
@@ -343,10 +347,13 @@ class Cycle(models.Model):
 
     def _previous(self):
         """The cycle that this one is compared with: the last one before it that was computed and not cancelled."""
+        if self.parent_id:
+            return self.browse()  # a supplementary cycle is about those whom the period's cycle left out
         # sudo: cycles are compared whole.
         return self.sudo().search(
             [
                 ("program_id", "=", self.program_id.id),
+                ("parent_id", "=", False),
                 ("number", "<", self.number),
                 ("state", "!=", "cancelled"),
                 ("beneficiary_count", ">", 0),
@@ -445,39 +452,65 @@ class Cycle(models.Model):
         return f"{'; '.join(found)}." if found else ""
 
     def _changed_lines(self, before, after):
-        """What became of each benefit: {benefit id: amount} then and now, in words."""
-        benefits = self.env["spp.program.benefit"].with_context(active_test=False).search_fetch(
-            [("program_id", "=", self.program_id.id)], ["name"]
-        )  # fmt: skip
+        """What became of each benefit, and which facts and terms it comes from, in words."""
         nothing = _("nothing")
-        return [
-            _(
-                "%(benefit)s: %(now)s, before %(before)s",
-                benefit=benefit.name,
-                now=after.get(str(benefit.id), nothing),
-                before=before.get(str(benefit.id), nothing),
+        earlier = {benefit["id"]: benefit for benefit in (self.previous_id.terms or {}).get("benefits", [])}
+        benefits = {
+            **earlier,
+            **{benefit["id"]: benefit for benefit in (self.terms or {}).get("benefits", [])},
+        }
+        sentences = []
+        for number, benefit in benefits.items():
+            was, now = before["lines"].get(str(number)), after["lines"].get(str(number))
+            if was == now:
+                continue
+            sentences.append(
+                _(
+                    "%(benefit)s: %(now)s, before %(before)s",
+                    benefit=benefit["name"],
+                    now=now or nothing,
+                    before=was or nothing,
+                )
             )
-            for benefit in benefits
-            if before.get(str(benefit.id)) != after.get(str(benefit.id))
-        ]
+            for label, words in (("condition", _("condition")), ("formula", _("formula"))):
+                sentences += self._changed_term(benefit, label, before["terms"], after["terms"])
+                if number in earlier and earlier[number][label] != benefit[label]:
+                    sentences.append(_("Its %s is another one", words))
+            if number in earlier and earlier[number]["cap"] != benefit["cap"]:
+                sentences.append(_("Its cap is another one"))
+        return sentences
+
+    def _changed_term(self, benefit, label, before, after):
+        was = before.get(str(benefit["id"]), {}).get(label)
+        now = after.get(str(benefit["id"]), {}).get(label)
+        if not benefit[label] or not isinstance(was, dict) or not isinstance(now, dict):
+            return []
+        try:
+            compiled, _constants = self._term_compiled(self.terms, benefit, label)
+        except RuleError:
+            return []  # a field of the registry is gone; what was decided stays readable
+        return compiled.changed(was, now)
 
     def _due_sql(self):
         """SQL: what each considered member was due in the cycle, as far as the difference needs it."""
         return SQL(
             """
             SELECT b.id, b.membership_id, b.partner_id, b.outcome, b.situation,
-                   due.beneficiary_id IS NOT NULL AS is_due, COALESCE(due.withdrawn, FALSE) AS withdrawn,
-                   due.withdrawn_because, COALESCE(due.amount, 0) AS amount, due.goods, due.lines
+                   due.beneficiary_id IS NOT NULL AS is_due, w.id IS NOT NULL AS withdrawn,
+                   w.reason AS withdrawn_because, COALESCE(due.amount, 0) AS amount, due.goods, due.lines,
+                   COALESCE(b.amount_facts, '{}') || COALESCE(due.terms, '{}') AS terms
               FROM spp_cycle_beneficiary b
          LEFT JOIN (
                 SELECT e.beneficiary_id, sum(e.amount) AS amount,
-                       bool_and(e.state = 'cancelled') AS withdrawn, max(e.state_reason) AS withdrawn_because,
                        string_agg(trim_scale(e.quantity) || ' × ' || e.product_name, ', ' ORDER BY e.benefit_id)
                            FILTER (WHERE e.kind = 'goods') AS goods,
-                       jsonb_object_agg(e.benefit_id, e.amount::text) FILTER (WHERE e.kind = 'money') AS lines
+                       jsonb_object_agg(e.benefit_id, CASE e.kind WHEN 'money' THEN e.amount::text
+                                        ELSE trim_scale(e.quantity) || ' × ' || e.product_name END) AS lines,
+                       jsonb_object_agg(e.benefit_id, e.facts) FILTER (WHERE e.facts IS NOT NULL) AS terms
                   FROM spp_entitlement e
                  WHERE e.cycle_id = %(cycle)s
                  GROUP BY e.beneficiary_id) due ON due.beneficiary_id = b.id
+         LEFT JOIN spp_cycle_withdrawal w ON w.beneficiary_id = b.id AND w.state = 'confirmed'
              WHERE b.cycle_id = %(cycle)s
             """,
             cycle=self.id,
@@ -506,6 +539,10 @@ class Cycle(models.Model):
                 SELECT DISTINCT ON (partner_id) partner_id, payee_id, account_id, account_masked, %(print)s AS print
                   FROM spp_payment WHERE cycle_id = %(previous)s AND state <> 'cancelled'
                  ORDER BY partner_id, id DESC
+            ), supplement AS (
+                SELECT DISTINCT e.partner_id
+                  FROM spp_entitlement e JOIN spp_cycle c ON c.id = e.cycle_id
+                 WHERE c.parent_id = %(previous)s AND e.state <> 'cancelled'
             ), side AS (
                 SELECT was.id AS was_id, now.id AS now_id, COALESCE(now.partner_id, was.partner_id) AS partner_id,
                        COALESCE(now.membership_id, was.membership_id) AS membership_id,
@@ -518,6 +555,7 @@ class Cycle(models.Model):
                        was.amount AS amount_was, COALESCE(now.amount, 0) AS amount_after,
                        was.goods AS goods_before, now.goods AS goods_after,
                        was.lines AS lines_before, now.lines AS lines_after,
+                       was.terms AS terms_before, now.terms AS terms_after,
                        was.situation AS situation_before, now.situation AS situation_after,
                        was.situation IS NOT NULL OR paid.partner_id IS NOT NULL AS account_known,
                        CASE WHEN paid.partner_id IS NULL THEN was.situation->>'print' ELSE paid.print END
@@ -535,14 +573,17 @@ class Cycle(models.Model):
                 SELECT side.*, is_before AND is_after AS stays,
                        CASE WHEN is_before THEN amount_was ELSE 0 END AS amount_before,
                        CASE WHEN side.withdrawn THEN 'due_again'
+                            WHEN s.partner_id IS NOT NULL THEN 'supplement'
                             WHEN outcome_before = 'eligible' THEN 'due'
+                            WHEN outcome_before = 'not_compliant' THEN 'compliant'
                             WHEN outcome_before IS NOT NULL THEN 'eligible'
                             WHEN m.state_reason IS NOT NULL
                                  AND (NOT m.by_hand OR m.enrolled_on < m.state_date) THEN 'resumed'
                             WHEN m.by_hand THEN 'by_hand'
                             ELSE 'enrolled' END AS joined_cause,
                        CASE WHEN side.withdrawn THEN withdrawn_because
-                            WHEN outcome_before IS NULL THEN COALESCE(m.state_reason, m.enrolled_on::text) END
+                            WHEN s.partner_id IS NULL AND outcome_before IS NULL
+                                THEN COALESCE(m.state_reason, m.enrolled_on::text) END
                            AS joined_note,
                        CASE WHEN side.withdrawn THEN 'withdrawn'
                             WHEN outcome_after = 'eligible' THEN 'nothing_due'
@@ -553,7 +594,8 @@ class Cycle(models.Model):
                             WHEN m.state IN ('exited', 'graduated', 'suspended', 'duplicate') THEN m.state
                             ELSE 'not_enrolled' END AS left_cause,
                        CASE WHEN side.withdrawn THEN withdrawn_because
-                            WHEN outcome_after IS NULL THEN m.state_reason END AS left_note,
+                            WHEN outcome_after IS NULL THEN m.state_reason
+                            ELSE x.exclusion_reason END AS left_note,
                        %(amount_cause)s AS amount_cause,
                        CASE WHEN NOT account_known OR situation_after->>'print' IS NOT DISTINCT FROM print_before
                                 THEN NULL
@@ -571,6 +613,7 @@ class Cycle(models.Model):
                             END AS household_cause
                   FROM side
                   JOIN spp_program_membership m ON m.id = side.membership_id
+             LEFT JOIN supplement s ON s.partner_id = side.partner_id
              LEFT JOIN spp_cycle_beneficiary x ON x.id = side.now_id AND side.outcome_after = 'excluded'
             ), made AS (
                 INSERT INTO spp_cycle_difference
@@ -583,15 +626,27 @@ class Cycle(models.Model):
                        CASE WHEN k.kind = 'household'
                                 THEN jsonb_build_object('payee', p.situation_before->'payee',
                                                         'members', p.situation_before->'members')
-                            WHEN k.kind IN ('amount_up', 'amount_down')
-                                THEN jsonb_build_object('lines', COALESCE(p.lines_before, '{}'))
+                            WHEN k.kind IN ('amount_up', 'amount_down', 'goods')
+                                 OR k.cause IN ('due', 'nothing_due')
+                                THEN jsonb_build_object('lines', COALESCE(p.lines_before, '{}'),
+                                                        'terms', COALESCE(p.terms_before, '{}'))
+                            WHEN k.cause IN ('compliant', 'not_compliant')
+                                 OR k.cause IN ('eligible', 'undetermined')
+                                    AND 'undetermined' IN (a.compliance, b.compliance)
+                                THEN jsonb_build_object('compliance', b.compliance_facts, 'version', %(compliance_before)s::integer)
                             WHEN k.cause IN ('eligible', 'not_eligible', 'undetermined')
                                 THEN jsonb_build_object('facts', b.facts, 'version', %(version_before)s::integer) END,
                        CASE WHEN k.kind = 'household'
                                 THEN jsonb_build_object('payee', p.situation_after->'payee',
                                                         'members', p.situation_after->'members')
-                            WHEN k.kind IN ('amount_up', 'amount_down')
-                                THEN jsonb_build_object('lines', COALESCE(p.lines_after, '{}'))
+                            WHEN k.kind IN ('amount_up', 'amount_down', 'goods')
+                                 OR k.cause IN ('due', 'nothing_due')
+                                THEN jsonb_build_object('lines', COALESCE(p.lines_after, '{}'),
+                                                        'terms', COALESCE(p.terms_after, '{}'))
+                            WHEN k.cause IN ('compliant', 'not_compliant')
+                                 OR k.cause IN ('eligible', 'undetermined')
+                                    AND 'undetermined' IN (a.compliance, b.compliance)
+                                THEN jsonb_build_object('compliance', a.compliance_facts)
                             WHEN k.cause IN ('eligible', 'not_eligible', 'undetermined')
                                 THEN jsonb_build_object('facts', a.facts) END,
                        %(uid)s, %(now)s, %(uid)s, %(now)s
@@ -625,14 +680,33 @@ class Cycle(models.Model):
             households=self.program_id.target == "group",
             cycle=self.id,
             version_before=previous.rule_version_id.number,
+            compliance_before=previous.compliance_version_id.number or None,
             kinds=kinds,
             uid=self.env.uid,
             now=self.env.cr.now(),
         )
 
     def _amount_cause_sql(self, previous):
-        """Whether facts or the terms of a benefit changed an amount. As long as amounts are fixed: the terms."""
-        return SQL("'terms'")
+        """SQL about a row of `pair`: whether the facts or the terms of a benefit changed an amount."""
+        if self._terms_of_benefits() == previous._terms_of_benefits():
+            return SQL("'facts'")
+        # facts without the as-of date, which is always another one, and without what was made of them
+        looked_at = [
+            SQL(
+                "(SELECT jsonb_object_agg(t.key, (t.value #- '{formula,today()}' #- '{condition,today()}')"
+                " - ARRAY['value', 'met', 'instalments']) FROM jsonb_each(%s) t)",
+                SQL.identifier("side", name),
+            )
+            for name in ("terms_before", "terms_after")
+        ]
+        return SQL(
+            "CASE WHEN %s IS DISTINCT FROM %s THEN 'terms_and_facts' ELSE 'terms' END",
+            *looked_at,
+        )
+
+    def _terms_of_benefits(self):
+        terms = self.terms or {}
+        return terms.get("benefits"), terms.get("variables")
 
 
 def _share(part, whole):

@@ -19,6 +19,7 @@ from . import test_payment_prepare
 from . import test_payment_states
 from . import test_program
 from . import test_program_variable
+from . import test_replay
 from . import test_rounding
 from . import test_set_based
 from . import test_take_back

@@ -242,6 +242,76 @@ class TestDifferenceOfHouseholds(DifferenceCase):
         self.assertEqual(set(accounts), {headed, both})
         self.assertEqual(self.totals(june)["unchanged"], (1, 100, 100))
 
+    def test_amounts_by_formula_say_which_facts_moved_them(self):
+        benefit = self.program.with_user(self.manager).benefit_ids
+        benefit.write(
+            {"amount_kind": "formula", "formula": "100 + 20 * group.members.filter(m, m.age < 18).size()"}
+        )
+        self.make_cycle_of(self.program, MAY, submit=True)
+        new = self.make_people(1, prefix="Baby", birthdate="2026-05-10")
+        self.env["spp.group.membership"].create({"group_id": self.houses[0].id, "individual_id": new.id})
+        june = self.make_cycle_of(self.program, JUNE)
+        (line,) = self.changes(june, "amount_up").values()
+        self.assertEqual((line.partner_id, line.cause, line.amount_change), (self.houses[0], "facts", 20))
+        self.assertEqual(
+            line.cause_text,
+            "The facts changed. Grant: 140.00, before 120.00. Members with age under 18: 2, before 1.",
+        )
+        benefit.formula = "200 + 20 * group.members.filter(m, m.age < 18).size()"
+        june.action_compute()
+        lines = self.changes(june, "amount_up")
+        self.assertEqual(lines[self.houses[0]].cause, "terms_and_facts")
+        self.assertEqual(lines[self.houses[1]].cause, "terms")
+        self.assertEqual(
+            lines[self.houses[1]].cause_text,
+            "The benefit changed. Grant: 220.00, before 120.00. Its formula is another one.",
+        )
+
+    def test_a_benefit_with_a_condition(self):
+        self.houses.income = 50
+        benefit = self.program.with_user(self.manager).benefit_ids
+        benefit.condition = "group.income < 100.0"
+        self.make_cycle_of(self.program, MAY, submit=True)
+        self.houses[0].income = 150
+        june = self.make_cycle_of(self.program, JUNE, submit=True)
+        (line,) = self.changes(june, "left").values()
+        self.assertEqual((line.partner_id, line.cause), (self.houses[0], "nothing_due"))
+        self.assertEqual(
+            line.cause_text,
+            "No benefit is due any more. Grant: nothing, before 100.00. Income: 150, before 50.",
+        )
+        self.houses[0].income = 50
+        july = self.make_cycle_of(self.program, ("2026-07-01", "2026-07-31"))
+        (line,) = self.changes(july, "joined").values()
+        self.assertEqual(
+            line.cause_text, "A benefit is due now. Grant: 100.00, before nothing. Income: 50, before 150."
+        )
+
+    def test_compliance_and_withdrawal(self):
+        keeps = self.make_rule("Few", "group", "group.members.size() < 3")
+        self.program.with_user(self.manager).write({"kind": "cct", "compliance_rule_id": keeps.id})
+        may = self.make_cycle_of(self.program, MAY, submit=True)
+        dead, full = self.houses[:2]
+        gone = may.beneficiary_ids.filtered(lambda one: one.partner_id == dead)
+        withdrawal = gone.with_user(self.officer).action_withdraw("left", "Moved abroad")
+        self.env["spp.cycle.withdrawal"].browse(withdrawal).with_user(self.manager).action_confirm()
+        member = self.env["spp.program.membership"].search(
+            [("program_id", "=", self.program.id), ("partner_id", "=", dead.id)]
+        )
+        member.with_user(self.officer).action_exit("Moved abroad")
+        more = self.make_people(1, prefix="Uncle")
+        place = self.env["spp.group.membership"].create({"group_id": full.id, "individual_id": more.id})
+        june = self.make_cycle_of(self.program, JUNE, submit=True)
+        left = self.changes(june, "left")
+        self.assertEqual(left[dead].cause_text, "Withdrawn from the previous cycle: Moved abroad.")
+        self.assertEqual(left[full].cause_text, "Not compliant. Members: 3, before 2.")
+        self.assertEqual(june.previous_people - june.people, 2)
+        place.ended = "2026-06-20"
+        july = self.make_cycle_of(self.program, ("2026-07-01", "2026-07-31"))
+        self.assertEqual(
+            self.changes(july, "joined")[full].cause_text, "Compliant again. Members: 2, before 3."
+        )
+
     def test_members_whom_one_may_not_see_have_no_names(self):
         here, elsewhere = self.env["spp.area"].create(
             [{"name": "A", "code": "D-A"}, {"name": "B", "code": "D-B"}]
