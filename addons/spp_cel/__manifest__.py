@@ -1,7 +1,7 @@
 {
     "name": "SPP Rules (CEL)",
     "summary": "Eligibility rules in CEL: one SQL statement for everybody, a reason for each one",
-    "version": "17.0.1.0.0",
+    "version": "17.0.1.1.0",
     "development_status": "Beta",
     "category": "Social Protection",
     "author": "SPP contributors",

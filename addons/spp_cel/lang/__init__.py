@@ -6,6 +6,7 @@ Plain Python without Odoo; README.md tells how the modules follow each other.
 from .check import check as _check
 from .check import check_value as _check_value
 from .errors import RuleError
+from .interpret import TooManySteps
 from .parser import parse as _parse
 from .rule import Result, Rule
 from .schema import Collection, Constant, Field, RecordType, Schema, Type

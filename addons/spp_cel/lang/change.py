@@ -24,6 +24,7 @@ _WAYS = 24  # kept for each part
 _ITEMS = 10  # at most so many are added to, taken from, or edited in a list
 _FARTHEST = 2**47  # steps
 _EFFORT = 1_000_000  # parts evaluated, about; after that nothing more is found
+MAX_STEPS = 3 * _EFFORT  # and exactly: lists inside of lists take more than was estimated
 _BLANK = {Type.BOOL: False, Type.INT: 0, Type.DOUBLE: 0.0, Type.STRING: "", Type.DATE: datetime.date.min}
 
 
@@ -260,7 +261,7 @@ def _flat(ways):
 
 
 def _number_words(count, number, comparative):
-    words = explain._phrase(count)
+    words = explain.phrase(count.bare)
     if number == 1 and count.collection.words.endswith("s"):
         words = count.collection.words[:-1] + words[len(count.collection.words) :]
     return f"{'One' if number == 1 else number} {comparative} {words}"
@@ -364,8 +365,10 @@ def _value_words(field, owner, now, new, bound):
     known = field.age_of or field
     whose = f" of {owner}" if owner else ""
     if now is None:
-        required = f"the {explain._lower(field.words)} be {bound}" if field.age_of else f"be {bound}"
-        return f"The {explain._lower(known.words)}{whose} must become known{f', and {required}' if bound else ''}"
+        required = f"the {explain.lower(field.words)} be {bound}" if field.age_of else f"be {bound}"
+        return (
+            f"The {explain.lower(known.words)}{whose} must become known{f', and {required}' if bound else ''}"
+        )
     label = f"{field.words[:1].upper()}{field.words[1:]}{whose}"
     if isinstance(new, int | float) and not isinstance(new, bool):
         return f"{label} {'lower' if new < now else 'higher'} by {_decimal(abs(new - now))} ({bound})"

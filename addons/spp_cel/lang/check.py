@@ -7,9 +7,9 @@ was written out becomes its cases.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from . import functions, ir, ranges, syntax
+from . import functions, interpret, ir, ranges, syntax
 from .errors import RuleError, closest
 from .parser import parse
 from .schema import DOUBLE_LEAST, DOUBLE_MOST, Type
@@ -24,7 +24,8 @@ _READ = {  # functions whose text is read while the rule is checked
     "timestamp": (Type.TIMESTAMP, functions.read_timestamp, "'2026-01-31T08:00:00Z'"),
     "duration": (Type.DURATION, functions.read_duration, "'36h'"),
 }
-_OTHERS = ("has", "size", "get", "today", *_MACROS, *_READ)
+_TOTALS = ("sum", "min", "max", "avg")
+_OTHERS = ("has", "size", "get", "today", "unknown", *_MACROS, *_READ)
 _ONE, _ZERO = ir.Literal(Type.INT, 1), ir.Literal(Type.INT, 0)
 
 
@@ -72,6 +73,14 @@ class _Items:
 
 
 @dataclass(frozen=True)
+class _Values:
+    """`items.map(m, operand)`: one value for each item. What is asked of it is asked of the items."""
+
+    items: _Items
+    operand: object
+
+
+@dataclass(frozen=True)
 class _List:
     """A list that was written out: its items, and for each the condition under which it is in (or None)."""
 
@@ -100,6 +109,10 @@ class _List:
         if node.type is Type.INT:
             return _limited(ir.If(known, node, _ZERO))
         return _limited(ir.If(known, node, ir.Literal(Type.BOOL, False)))
+
+
+class _Circle(RuleError):
+    """Computed variables that need each other: in the text of none of them alone."""
 
 
 class _Checker:
@@ -133,7 +146,7 @@ class _Checker:
                 f"“{node.collection.name}” is a list; use it with .size(), .exists(…) or .all(…).",
                 tree.position,
             )
-        if isinstance(node, _List):
+        if isinstance(node, _List | _Values):
             raise RuleError("A list cannot stand here.", tree.position)
         return node
 
@@ -232,20 +245,22 @@ class _Checker:
         key = (record.type_name, tree.field)
         if key in self.expanding:
             names = " → ".join(name for _kind, name in (*self.expanding[self.expanding.index(key) :], key))
-            raise RuleError(f"These variables need each other: {names}.", tree.position)
+            raise _Circle(f"These variables need each other: {names}.", tree.position)
         self.expansions += 1
         if self.expansions > MAX_EXPANSIONS:
             raise RuleError("The computed variables of this rule are too many.", tree.position)
         scope, self.scope = self.scope, {record.type_name: record}
         self.expanding.append(key)
         try:
-            return _limited(self.value(parse(self.computed[key])))
+            node = _limited(self.value(parse(self.computed[key])))
+            return replace(node, origin=f"{record.name}.{tree.field}")
+        except _Circle:
+            raise
         except RuleError as error:
-            if len(self.expanding) > 1 or error.message.startswith("These variables"):
+            if len(self.expanding) > 1:
                 raise
-            raise RuleError(
-                f"In the variable “{tree.field}”: {error.message}", tree.position, error.suggestion
-            ) from None
+            message = f"In the variable “{tree.field}”: {error.message}"
+            raise RuleError(message, tree.position, error.suggestion, variable=tree.field) from None
         finally:
             self.expanding.pop()
             self.scope = scope
@@ -260,11 +275,14 @@ class _Checker:
             ("size", False): self._size,
             ("size", True): self._size,
             ("today", False): self._today,
+            ("unknown", False): self._unknown,
         }.get((name, is_method))
         if handler:
             return handler(tree)
-        if name in _READ and not is_method and self._is_text(tree):
+        if name in _READ and not is_method and self._is_read(tree):
             return self._read(tree)
+        if name in _TOTALS and is_method and not tree.arguments:
+            return self._total_of_values(tree)
         if name in _MACROS and is_method:
             return self._macro(tree)
         if name in functions.BY_NAME and any(
@@ -307,6 +325,12 @@ class _Checker:
                 functions.re2.compile(last.value)
             except functions.re2.error:
                 raise RuleError("This pattern cannot be read.", tree.position) from None
+        zone = node.function.operands == (Type.TIMESTAMP, Type.STRING)
+        if zone and not (isinstance(last, ir.Literal) and functions.zone(last.value)):
+            raise RuleError(
+                "A time zone is written out: 'Africa/Nairobi', or '+03:00' for a fixed distance from UTC.",
+                tree.position,
+            )
         if name == "round" and not (isinstance(last, ir.Literal) and 0 <= last.value <= 10):
             raise RuleError("The number of digits is written out, from 0 to 10: round(x, 2).", tree.position)
 
@@ -319,9 +343,20 @@ class _Checker:
         self._arguments(tree, 0, "today()")
         return ir.Today()
 
+    def _unknown(self, tree):
+        usage = "a condition ? a value : unknown('why it is not known')"
+        (argument,) = self._arguments(tree, 1, usage)
+        written = isinstance(argument, syntax.Constant) and argument.kind == "string"
+        if not written or not argument.value.strip():
+            raise RuleError(f"The reason is written out: {usage}.", argument.position)
+        return ir.Unknown(Type.BOOL, argument.value)
+
     @staticmethod
-    def _is_text(tree):
-        return len(tree.arguments) == 1 and isinstance(tree.arguments[0], syntax.Constant)
+    def _is_read(tree):
+        """Whether the argument is written out; a moment may also be given in seconds, by a function."""
+        if len(tree.arguments) != 1 or not isinstance(tree.arguments[0], syntax.Constant):
+            return False
+        return (tree.function, tree.arguments[0].kind) != ("timestamp", "int")
 
     def _read(self, tree):
         kind, read, example = _READ[tree.function]
@@ -333,7 +368,7 @@ class _Checker:
 
     def _known_or(self, tree, usage):
         node = self.any(tree) if isinstance(tree, syntax.Select) else None
-        if node is None or isinstance(node, _Items | _List | ir.Variable):
+        if node is None or isinstance(node, _Items | _List | _Values | ir.Variable):
             raise RuleError(f"“{usage.partition('(')[0]}” asks about a field: {usage}.", tree.position)
         return node
 
@@ -363,6 +398,8 @@ class _Checker:
         node = self.any(operand)
         if isinstance(node, _Items):
             return node.count()
+        if isinstance(node, _Values):
+            return node.items.count()
         if isinstance(node, _List):
             return node.whole(self._number_of(node))
         if node.type is Type.STRING:
@@ -383,10 +420,12 @@ class _Checker:
 
     def _macro(self, tree):
         usage = f"group.members.{tree.function}(m, m.age < 5)"
-        if tree.function in ("sum", "min", "max", "avg", "map"):
+        if tree.function in (*_TOTALS, "map"):
             usage = f"group.members.{tree.function}(m, m.income)"
+        if tree.function == "map" and len(tree.arguments) == 3:
+            return self._filtered_map(tree)
         items = self.any(tree.operand)
-        if not isinstance(items, _Items | _List):
+        if not isinstance(items, _Items | _List | _Values):
             raise RuleError(f"“{tree.function}” needs a list before it: {usage}.", tree.position)
         name, body = self._arguments(tree, 2, usage)
         if not isinstance(name, syntax.Name):
@@ -398,7 +437,9 @@ class _Checker:
         if self.macros >= MAX_MACROS:
             raise RuleError(f"Lists stand inside each other at most {MAX_MACROS} deep.", tree.position)
         self.macros += 1
-        handler = self._over_list if isinstance(items, _List) else self._over_records
+        handler = {_List: self._over_list, _Items: self._over_records, _Values: self._over_values}[
+            type(items)
+        ]
         node = handler(tree, items, name.name, body)
         self.macros -= 1
         return node
@@ -416,19 +457,49 @@ class _Checker:
         variable = items.variable or self._free(name)
         item = _Record(variable, self.schema.item_type(items.collection), items.collection.item_type)
         items = _Items(items.record, items.collection, variable, items.predicate)
-        kind = tree.function
-        if kind in ("sum", "min", "max", "avg"):
-            operand = self._inside(name, item, self.value, body)
-            return self._total(tree, items, operand)
-        if kind == "map":
-            raise RuleError(
-                "“map” cannot be used over records: write .sum(m, …), .exists(m, …) or .count(m, …).",
-                tree.position,
-            )
-        predicate = self._inside(name, item, self.yes_no, body)
+        if tree.function == "map":
+            return _Values(items, self._inside(name, item, self.value, body))
+        if tree.function in _TOTALS:
+            return self._total(tree, items, self._inside(name, item, self.value, body))
+        return self._asked(tree.function, items, self._inside(name, item, self.yes_no, body))
+
+    def _over_values(self, tree, values, name, body):
+        """A macro over mapped records: the name stands for the value of each."""
+        items = values.items
+        # what the records are called is taken, though it cannot be written here
+        hidden = {f"({items.variable})": _Record(items.variable, None, "")}
+        outer, self.scope = self.scope, {**self.scope, **hidden}
+        try:
+            if tree.function == "map":
+                return _Values(items, _limited(self._inside(name, values.operand, self.value, body)))
+            if tree.function in _TOTALS:
+                operand = self._inside(name, values.operand, self.value, body)
+                return self._total(tree, items, _limited(operand))
+            predicate = _limited(self._inside(name, values.operand, self.yes_no, body))
+        finally:
+            self.scope = outer
+        asked = self._asked(tree.function, items, predicate)
+        return _Values(asked, values.operand) if isinstance(asked, _Items) else asked
+
+    def _filtered_map(self, tree):
+        """`map(m, condition, value)` is `filter(m, condition).map(m, value)`."""
+        name, condition, value = tree.arguments
+        kept = syntax.Call("filter", tree.operand, (name, condition), tree.position)
+        return self._macro(syntax.Call("map", kept, (name, value), tree.position))
+
+    def _total_of_values(self, tree):
+        values = self.any(tree.operand)
+        if not isinstance(values, _Values):
+            usage = f"group.members.{tree.function}(m, m.income)"
+            raise RuleError(f"“{tree.function}” is used over records: {usage}.", tree.position)
+        return self._total(tree, values.items, values.operand)
+
+    @staticmethod
+    def _asked(kind, items, predicate):
+        """What a macro with a condition asks of records."""
         match kind:
             case "filter":
-                return _Items(items.record, items.collection, variable, items.count(predicate).predicate)
+                return replace(items, predicate=items.count(predicate).predicate)
             case "count":
                 return items.count(predicate)
             case "exists":
@@ -457,7 +528,7 @@ class _Checker:
     def _over_list(self, tree, items, name, body):
         """A macro over a list that was written out: one case for each item."""
         kind = tree.function
-        check = self.value if kind in ("map", "sum", "min", "max", "avg") else self.yes_no
+        check = self.value if kind in ("map", *_TOTALS) else self.yes_no
         cases = [_limited(self._inside(name, item, check, body)) for item in items.items]
         if kind == "map":
             if not items.plain:
@@ -469,9 +540,9 @@ class _Checker:
             case if condition is None else _all_of([condition, case])
             for condition, case in zip(items.conditions, cases, strict=True)
         ]
-        kept = _List(items.items, tuple(conditions))
         if kind == "filter":
-            return kept
+            return _List(*_kept(items.items, conditions))
+        kept = _List(items.items, tuple(conditions))
         if kind in ("count", "exists_one"):
             number = self._number_of(kept) if kept.items else _ZERO
             return items.whole(number if kind == "count" else ir.Compare("==", number, _ONE))
@@ -509,9 +580,13 @@ class _Checker:
 
     def _choice(self, tree):
         condition, then, otherwise = tree.operands
-        node = ir.If(self.yes_no(condition), self.value(then), self.value(otherwise))
-        self._same_type(node.then, node.otherwise, tree)
-        return node
+        condition, then, otherwise = self.yes_no(condition), self.value(then), self.value(otherwise)
+        if isinstance(then, ir.Unknown):  # of the kind that the other side has
+            then = replace(then, type=otherwise.type)
+        elif isinstance(otherwise, ir.Unknown):
+            otherwise = replace(otherwise, type=then.type)
+        self._same_type(then, otherwise, tree)
+        return ir.If(condition, then, otherwise)
 
     @staticmethod
     def _same_type(left, right, tree):
@@ -556,7 +631,7 @@ class _Checker:
         if len(fields) != 1 or tree.operator not in ("==", "!="):
             raise RuleError(usage, tree.position)
         node = self.any(fields[0]) if isinstance(fields[0], syntax.Select) else None
-        if node is None or isinstance(node, _Items | _List | ir.Variable):
+        if node is None or isinstance(node, _Items | _List | _Values | ir.Variable):
             raise RuleError(usage, tree.position)
         known = self._known(node)
         return known if tree.operator == "!=" else ir.negate(known)
@@ -605,6 +680,9 @@ class _Checker:
     def _in(self, tree):
         operand, items = tree.operands
         choices = self.any(items) if not isinstance(items, syntax.Constant) else None
+        if isinstance(choices, _Values):
+            same = self._compared("==", choices.operand, self.value(operand), tree)
+            return ir.Compare(">=", choices.items.count(_limited(same)), _ONE)
         if not isinstance(choices, _List) or not choices.plain:
             raise RuleError("A list such as ['a', 'b'] is expected to the right of “in”.", items.position)
         left = self.value(operand)
@@ -619,11 +697,24 @@ class _Checker:
         return ir.In(left, choices.items)
 
 
+def _kept(items, conditions):
+    """(items, conditions) of a filtered list, as far as it is settled who is in."""
+    kept = []
+    for item, condition in zip(items, conditions, strict=True):
+        plain = ir.Literal | ir.Apply | ir.Compare | ir.In | ir.And | ir.Or | ir.Not
+        written = all(isinstance(part, plain) for part in ir.walk(condition))
+        answer = interpret.value(condition, interpret.Records("", {}, None, {})) if written else None
+        if answer is not False or not isinstance(item, ir.Literal):
+            kept.append((item, None if answer else condition))
+    return tuple(zip(*kept, strict=True)) or ((), ())
+
+
 def _junction(kind, items):
     """One And (or Or) of all items, nested ones of the same kind taken apart."""
     flat = []
     for item in items:
-        flat.extend(item.items if isinstance(item, kind) else (item,))
+        whole = item.origin or not isinstance(item, kind)  # a computed variable stays one part
+        flat.extend((item,) if whole else item.items)
     return flat[0] if len(flat) == 1 else kind(tuple(flat))
 
 

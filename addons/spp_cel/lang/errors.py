@@ -22,14 +22,16 @@ class RuleError(ValueError):
     """A rule was refused.
 
     `message` is a sentence for the author of the rule, `suggestion` a name that may have been meant
-    (or empty). `line` and `column` start at 1.
+    (or empty). `line` and `column` start at 1. `variable` names the computed variable in whose own
+    expression the mistake is: it cannot be mended in the text at hand. It is empty otherwise.
     """
 
-    def __init__(self, message, position=None, suggestion=""):
+    def __init__(self, message, position=None, suggestion="", variable=""):
         self.message = message
         self.line = position.line if position else 1
         self.column = position.column if position else 1
         self.suggestion = suggestion
+        self.variable = variable
         super().__init__(str(self))
 
     def __str__(self):

@@ -8,12 +8,18 @@ from .schema import Type
 
 _WORDS = {"<": "under", "<=": "at most", ">": "over", ">=": "at least", "==": "exactly", "!=": "other than"}
 _UNKNOWN = "not known"
+#: The one fact of a record whose lists were too long to answer; its value is the number of steps.
+GIVEN_UP = "given up after steps"
 
 
 def explain(node, facts):
     """One sentence for each condition that decided, in the order of the rule."""
+    if GIVEN_UP in facts:
+        return [f"The lists are too long for this rule: no answer after {facts[GIVEN_UP]} steps."]
     source = interpret.Facts(facts)
-    return list(dict.fromkeys(_sentence(leaf, source) for leaf in interpret.deciding(node, source)))
+    return list(
+        dict.fromkeys(sentence(leaf, source) for leaf in interpret.deciding(node, source, whole=True))
+    )
 
 
 def changed(node, target, before, after):
@@ -35,7 +41,7 @@ def changed(node, target, before, after):
         for key, part in ir.facts(leaf, target).items()
         if before[key] != after[key] and not isinstance(part, ir.Today)
     }
-    return [f"{_subject(part)}: {_show(part, now)}, before {_show(part, then)}." for part in moved.values()]
+    return [f"{subject(part)}: {show(part, now)}, before {show(part, then)}." for part in moved.values()]
 
 
 def seen(node, target, facts):
@@ -43,7 +49,7 @@ def seen(node, target, facts):
     source = interpret.Facts(facts)
     looked_at = ir.facts(node, target).values()
     return [
-        f"{_subject(part)}: {_show(part, source)}" for part in looked_at if not isinstance(part, ir.Today)
+        f"{subject(part)}: {show(part, source)}" for part in looked_at if not isinstance(part, ir.Today)
     ]
 
 
@@ -52,7 +58,7 @@ def missing(node, source):
     found = {}
     for leaf in interpret.deciding(node, source):
         if interpret.value(leaf, source) is None:
-            found.update(dict.fromkeys(_missing_in(leaf, source)))
+            found.update(dict.fromkeys(missing_in(leaf, source)))
     return list(found)
 
 
@@ -64,15 +70,18 @@ def unknowns(node, target):
     found = {}
     for key, part in ir.facts(node, target).items():
         if isinstance(part, ir.FieldOf):
-            found[key] = _lower((part.field.age_of or part.field).words)
+            found[key] = lower((part.field.age_of or part.field).words)
         elif isinstance(part, ir.Count | ir.Total):
             reasons = _reasons(part)
-            found[key] = f"{reasons} of {part.collection.words}" if reasons else _phrase(part)
+            found[key] = f"{reasons} of {part.collection.words}" if reasons else phrase(part)
     return found
 
 
-def _missing_in(leaf, source):
-    for part in _outside_counts(leaf):
+def missing_in(leaf, source):
+    """What was not known of the values that a condition or value was made from."""
+    for part in _outside_counts(leaf, source):
+        if isinstance(part, ir.Unknown):
+            yield part.words
         if isinstance(part, ir.FieldOf) and source.field(part) is None:
             yield _named(part, source)
         if isinstance(part, ir.Count | ir.Total):
@@ -81,7 +90,7 @@ def _missing_in(leaf, source):
                     if interpret.value(node, inside) is None:
                         yield from missing(node, inside)
         if _cannot_be_computed(part, source):
-            yield f"a value for {_phrase(part)}, which cannot be computed"
+            yield f"a value for {phrase(part)}, which cannot be computed"
 
 
 def _cannot_be_computed(part, source):
@@ -104,39 +113,59 @@ def _values_in(part, row):
 def _named(part, source):
     row = source.rows[part.record]
     known = part.field.age_of or part.field
-    return f"{_lower(known.words)} of {row.get('display_name') or part.record}"
+    return f"{lower(known.words)} of {row.get('display_name') or part.record}"
 
 
-def _outside_counts(node):
+def _outside_counts(node, source):
+    """The parts of a node that were looked at, without those inside of lists."""
     yield node
-    if not isinstance(node, ir.Count | ir.Total):
-        for child in ir.children(node):
-            yield from _outside_counts(child)
+    children = () if isinstance(node, ir.Count | ir.Total) else ir.children(node)
+    if isinstance(node, ir.If):
+        condition = interpret.value(node.condition, source)
+        chosen = () if condition is None else (node.then if condition else node.otherwise,)
+        children = (node.condition, *chosen)
+    for child in children:
+        yield from _outside_counts(child, source)
 
 
-def _sentence(leaf, source):
+def sentence(leaf, source):
+    """A condition that decided, as a sentence."""
+    if leaf.origin:
+        return _of_variable(leaf, source)
     match leaf:
+        case ir.Unknown():
+            return f"{subject(leaf)}."
         case ir.Literal():
             return "The rule says yes." if leaf.value else "The rule says no."
         case ir.Has():
-            return f"{_subject(leaf.operand)}: {_show(leaf.operand, source)}; it must be known."
+            return f"{subject(leaf.operand)}: {show(leaf.operand, source)}; it must be known."
         case ir.Not(operand=ir.Has() as has):
-            return f"{_subject(has.operand)}: {_show(has.operand, source)}; it must not be known."
+            return f"{subject(has.operand)}: {show(has.operand, source)}; it must not be known."
         case ir.Not():
-            return f"{_subject(leaf.operand)}: {_show(leaf.operand, source)}; no is needed."
+            return f"{subject(leaf.operand)}: {show(leaf.operand, source)}; no is needed."
         case ir.In():
-            choices = ", ".join(_show(choice, source) for choice in leaf.choices)
+            choices = ", ".join(show(choice, source) for choice in leaf.choices)
             need = f"none of {choices} is allowed" if leaf.negated else f"one of {choices} is needed"
-            return f"{_subject(leaf.operand)}: {_show(leaf.operand, source)}; {need}."
+            return f"{subject(leaf.operand)}: {show(leaf.operand, source)}; {need}."
         case ir.Compare():
             return _comparison(leaf, source)
-    return f"{_subject(leaf)}: {_show(leaf, source)}; yes is needed."
+    return f"{subject(leaf)}: {show(leaf, source)}; yes is needed."
+
+
+def _of_variable(leaf, source):
+    """The sentence of a condition that has a name, and after it what it rests on."""
+    negated = leaf.origin.startswith("!")
+    shown = show(ir.negate(leaf) if negated else leaf, source)
+    inside = interpret.deciding(leaf.bare, source, whole=True)
+    reasons = dict.fromkeys(sentence(part, source).rstrip(".") for part in inside)
+    need = "no" if negated else "yes"
+    return f"{subject(leaf)}: {shown}; {need} is needed ({'; '.join(reasons)})."
 
 
 def _comparison(leaf, source):
     if ir.is_constant(leaf.left) and not ir.is_constant(leaf.right):
         leaf = ir.Compare(ir.MIRROR[leaf.operator], leaf.right, leaf.left)
-    seen = f"{_subject(leaf.left)}: {_show(leaf.left, source)}"
+    seen = f"{subject(leaf.left)}: {show(leaf.left, source)}{_made_of(leaf.left, source)}"
     if isinstance(leaf.left, ir.Count) and ir.is_constant(leaf.right):
         limit = (leaf.operator, interpret.value(leaf.right, source))
         if limit in (("==", 0), ("<=", 0), ("<", 1)):
@@ -144,6 +173,24 @@ def _comparison(leaf, source):
         if limit in (("!=", 0), (">", 0)):
             return f"{seen}; at least 1 is needed."
     return f"{seen}; {_words(leaf)}{_reference(leaf.right, source)} is needed."
+
+
+def _made_of(node, source):
+    """What a computed variable was computed from, in brackets."""
+    if not node.origin or isinstance(node, ir.Count | ir.Total | ir.FieldOf):
+        return ""
+    parts = dict.fromkeys(_sources(node))
+    known = "; ".join(f"{phrase(part)}: {show(part, source)}" for part in parts)
+    return f" ({known})" if known else ""
+
+
+def _sources(node):
+    """The nearest parts with a name of their own below a node."""
+    for child in ir.children(node):
+        if child.origin or isinstance(child, ir.Count | ir.Total | ir.FieldOf | ir.Variable):
+            yield child
+        else:
+            yield from _sources(child)
 
 
 def _words(node):
@@ -154,11 +201,12 @@ def _words(node):
 
 def _reference(node, source):
     """A value something is compared with, and where it comes from."""
-    shown = _show(node, source)
-    return shown if isinstance(node, ir.Literal) else f"{shown} ({_phrase(node)})"
+    shown = show(node, source)
+    return shown if isinstance(node, ir.Literal) else f"{shown} ({phrase(node)})"
 
 
-def _show(node, source):
+def show(node, source):
+    """A value in words."""
     if isinstance(node, ir.Count):
         return _show_count(node, source.tally(node))
     return _plain(interpret.value(node, source))
@@ -174,7 +222,7 @@ def _show_count(node, tally):
 def _reasons(node):
     """The fields that can be what is missing inside a count."""
     inside = [part.field.age_of or part.field for part in ir.walk(node) if isinstance(part, ir.FieldOf)]
-    return " or ".join(dict.fromkeys(_lower(known.words) for known in inside if known.nullable))
+    return " or ".join(dict.fromkeys(lower(known.words) for known in inside if known.nullable))
 
 
 def _plain(value):
@@ -187,16 +235,21 @@ def _plain(value):
     return str(value)
 
 
-def _subject(node):
-    words = _phrase(node)
+def subject(node):
+    """The same at the beginning of a sentence."""
+    words = phrase(node)
     return words[:1].upper() + words[1:]
 
 
-def _phrase(node):
-    """A value in words."""
+def phrase(node):
+    """What a value is called; a computed variable by its name."""
+    if node.origin:
+        return node.origin.rpartition(".")[2].replace("_", " ")
     match node:
+        case ir.Unknown():
+            return node.words
         case ir.FieldOf():
-            return _lower(node.field.words)
+            return lower(node.field.words)
         case ir.Variable():
             return node.name.replace("_", " ")
         case ir.Count(predicate=None):
@@ -208,7 +261,7 @@ def _phrase(node):
         case ir.Apply():
             return _applied(node)
         case ir.If():
-            return f"{_phrase(node.then)} if {_condition(node.condition)}, else {_phrase(node.otherwise)}"
+            return f"{phrase(node.then)} if {_condition(node.condition)}, else {phrase(node.otherwise)}"
         case ir.Today():
             return "today"
         case ir.Total():
@@ -216,13 +269,13 @@ def _phrase(node):
             who = node.collection.words
             if node.predicate is not None:
                 who += f" with {_condition(node.predicate)}"
-            return f"{name} of {_phrase(node.operand)} of {who}"
+            return f"{name} of {phrase(node.operand)} of {who}"
     return ir.text(node)
 
 
 def _applied(node):
     function = node.function
-    parts = [_phrase(operand) for operand in node.operands]
+    parts = [phrase(operand) for operand in node.operands]
     if function.words:
         return function.words.format(*parts)
     if function.form == "prefix":
@@ -240,26 +293,31 @@ def _applied(node):
 
 def _condition(node):
     """What is asked of the items that are counted, as it follows "members with"."""
+    if node.origin:
+        return f"{phrase(node)}: {'no' if node.origin.startswith('!') else 'yes'}"
     match node:
         case ir.And():
             return " and ".join(map(_condition, node.items))
         case ir.Or():
             return " or ".join(map(_condition, node.items))
         case ir.Has():
-            return f"known {_phrase(node.operand)}"
+            return f"known {phrase(node.operand)}"
         case ir.Not(operand=ir.Has() as has):
-            return f"unknown {_phrase(has.operand)}"
+            return f"unknown {phrase(has.operand)}"
         case ir.Not():
-            return f"{_phrase(node.operand)}: no"
+            return f"{phrase(node.operand)}: no"
         case ir.In():
-            choices = ", ".join(map(_phrase, node.choices))
-            return f"{_phrase(node.operand)} {'none' if node.negated else 'one'} of {choices}"
+            choices = ", ".join(map(phrase, node.choices))
+            return f"{phrase(node.operand)} {'none' if node.negated else 'one'} of {choices}"
+        case ir.Compare(operator="!=") if node.left == node.right:
+            return f"unknown {phrase(node.left)}"  # nothing known differs from itself
         case ir.Compare():
-            return f"{_phrase(node.left)} {_words(node)}{_phrase(node.right)}"
+            return f"{phrase(node.left)} {_words(node)}{phrase(node.right)}"
         case ir.Literal():
             return _plain(node.value)
-    return f"{_phrase(node)}: yes"
+    return f"{phrase(node)}: yes"
 
 
-def _lower(words):
+def lower(words):
+    """A label inside of a sentence."""
     return words[:1].lower() + words[1:]

@@ -9,8 +9,10 @@ and so is a rule that uses it (`NotCompiled`).
 """
 
 import datetime
+import functools
 import math
 import re
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -120,6 +122,11 @@ def matches(text, pattern):
     return bool(re2.search(pattern, text))
 
 
+def _text_of(seconds):
+    """Seconds without the zeros that end their fraction."""
+    return seconds.rstrip("0").rstrip(".") if "." in seconds else seconds
+
+
 def _text_of_double(number):
     return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)
 
@@ -136,8 +143,38 @@ _COMPLETED_YEARS = (
 )
 
 
+@functools.lru_cache(100)
+def zone(text):
+    """A time zone: Africa/Nairobi, or a fixed distance from UTC as +03:00; None if there is no such."""
+    match = re.fullmatch(r"([+-]?)([0-9]{2}):([0-5][0-9])", text, re.ASCII)
+    try:
+        if match:
+            distance = datetime.timedelta(hours=int(match[2]), minutes=int(match[3]))
+            return datetime.timezone(-distance if match[1] == "-" else distance)
+        return zoneinfo.ZoneInfo(text)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return None
+
+
+def _there(moment, text):
+    """A moment as the clocks of a time zone show it, or None outside of the calendar."""
+    try:
+        return moment.replace(tzinfo=datetime.UTC).astimezone(zone(text))
+    except OverflowError:
+        return None
+
+
 def _part(name, python, sql, kinds=(DATE, TIMESTAMP)):
-    return [Function(name, (kind,), INT, python, f"CAST({sql} AS bigint)", "method") for kind in kinds]
+    """A part of a date or moment, in UTC or, answered by the interpreter only, in a time zone."""
+
+    def elsewhere(moment, text):
+        there = _there(moment, text)
+        return None if there is None else python(there)
+
+    return [
+        *(Function(name, (kind,), INT, python, f"CAST({sql} AS bigint)", "method") for kind in kinds),
+        Function(name, (TIMESTAMP, STRING), INT, elsewhere, None, "method"),
+    ]
 
 
 def _of_duration(name, microseconds):
@@ -197,11 +234,14 @@ FUNCTIONS = [
     Function("string", (BOOL,), STRING, lambda a: "true" if a else "false", "CAST({0} AS text)"),
     Function("string", (DOUBLE,), STRING, _text_of_double, None),
     Function("string", (DATE,), STRING, lambda a: a.isoformat(), "to_char({0}, 'YYYY-MM-DD')"),
+    Function("string", (TIMESTAMP,), STRING, lambda a: _text_of(a.isoformat()) + "Z", None),
+    Function("string", (DURATION,), STRING, lambda a: _text_of(f"{a / 1_000_000:.6f}") + "s", None),
     Function("bool", (BOOL,), BOOL, lambda a: a, "{0}"),
     Function("bool", (STRING,), BOOL, _bool_of_text, None),
     Function("int", (TIMESTAMP,), INT, lambda a: (a - _EPOCH) // datetime.timedelta(seconds=1),
              "CAST(floor(extract(epoch FROM {0})) AS bigint)"),
     Function("timestamp", (TIMESTAMP,), TIMESTAMP, lambda a: a, "{0}"),
+    Function("timestamp", (INT,), TIMESTAMP, lambda a: _shift(_EPOCH, a * 1_000_000), None),
     Function("timestamp", (DATE,), TIMESTAMP, lambda a: datetime.datetime(a.year, a.month, a.day),
              "CAST({0} AS timestamp)"),
     Function("duration", (DURATION,), DURATION, lambda a: a, "{0}"),

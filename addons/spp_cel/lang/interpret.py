@@ -24,6 +24,26 @@ _ORDER = {
 }
 
 
+#: Nodes that are evaluated for one record at most. Lists inside each other take the square of their length.
+MAX_STEPS = 1_000_000
+
+
+class TooManySteps(Exception):
+    """The lists of a record are too long for a rule: the answer was given up."""
+
+
+class Budget:
+    """What is left of the steps for one record."""
+
+    def __init__(self, steps=None):
+        self.steps = self.left = steps or MAX_STEPS
+
+    def spend(self):
+        self.left -= 1
+        if self.left < 0:
+            raise TooManySteps(f"The lists are too long for this rule: no answer after {self.steps} steps.")
+
+
 @dataclass(frozen=True)
 class Tally:
     """What is known about a count: `certain` <= true number <= `possible` <= `of`, all items."""
@@ -40,10 +60,11 @@ class Records:
     `live_columns`; those not live at the as-of date are left out here.
     """
 
-    def __init__(self, target, record, as_of, constants):
+    def __init__(self, target, record, as_of, constants, budget=None):
         self.rows = {target: record}
         self.as_of = as_of
         self.constants = constants
+        self.budget = budget or Budget()
 
     def variable(self, node):
         return self.constants[node.name].value
@@ -60,7 +81,7 @@ class Records:
         """(item, values seen from inside the item) for each live item of a count's collection."""
         for item in self.rows[node.record][node.collection.name]:
             if node.collection.live(item, self.as_of):
-                inside = Records(node.variable, item, self.as_of, self.constants)
+                inside = Records(node.variable, item, self.as_of, self.constants, self.budget)
                 inside.rows = {**self.rows, node.variable: item}
                 yield item, inside
 
@@ -106,6 +127,7 @@ class Facts:
         self.facts = facts
         self.as_of = as_of
         self.constants = constants or {}
+        self.budget = Budget()
 
     def variable(self, node):
         if node.name in self.constants:
@@ -140,6 +162,7 @@ def _read(kind, known):
 
 def value(node, source):
     """The value of a node: bool, int, float or str, or None where it is missing."""
+    source.budget.spend()
     match node:
         case ir.Literal():
             return node.value
@@ -147,6 +170,8 @@ def value(node, source):
             return source.variable(node)
         case ir.FieldOf():
             return source.field(node)
+        case ir.Unknown():
+            return None
         case ir.Has():
             return value(node.operand, source) is not None
         case ir.And():
@@ -216,12 +241,23 @@ def _bounds(node, source):
     return None if known is None else (known, known)
 
 
-def deciding(node, source):
-    """The leaves that make the rule true, false or undetermined, in the order of the text."""
-    if not isinstance(node, ir.And | ir.Or):
+def deciding(node, source, whole=False):
+    """The leaves that make the rule true, false or undetermined, in the order of the text.
+
+    With `whole`, a computed variable is one leaf.
+    """
+    if whole and node.origin:
         yield node
-        return
-    answer = value(node, source)
-    for item in node.items:
-        if value(item, source) is answer:
-            yield from deciding(item, source)
+    elif isinstance(node, ir.And | ir.Or):
+        answer = value(node, source)
+        for item in node.items:
+            if value(item, source) is answer:
+                yield from deciding(item, source, whole)
+    elif isinstance(node, ir.If) and node.type is Type.BOOL:
+        condition = value(node.condition, source)
+        chosen = node.condition if condition is None else node.then if condition else node.otherwise
+        if isinstance(chosen, ir.Literal):  # then the condition alone says it
+            chosen = node.condition if condition else ir.negate(node.condition)
+        yield from deciding(chosen, source, whole)
+    else:
+        yield node

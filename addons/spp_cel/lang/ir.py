@@ -6,7 +6,7 @@ comparisons of a `Count`. `text` writes a node back as CEL: it is the key of a f
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from .functions import Function
 from .schema import Collection, Field, Type
@@ -16,13 +16,27 @@ MIRROR = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 
 
 @dataclass(frozen=True)
-class Literal:
+class Node:
+    """`origin` is the computed variable in whose place the node stands, as it is written: group.children,
+    or !m.is_child for its opposite. It is there for explanations, and makes no other difference.
+    """
+
+    origin: str = field(default="", compare=False, kw_only=True)
+
+    @property
+    def bare(self):
+        """What the computed variable stands for, spelled out."""
+        return replace(self, origin="")
+
+
+@dataclass(frozen=True)
+class Literal(Node):
     type: Type
     value: object
 
 
 @dataclass(frozen=True)
-class Variable:
+class Variable(Node):
     """`variables.name`."""
 
     type: Type
@@ -30,7 +44,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class FieldOf:
+class FieldOf(Node):
     """A field of the record called `record`: the target, or a macro's variable."""
 
     record: str
@@ -42,7 +56,15 @@ class FieldOf:
 
 
 @dataclass(frozen=True)
-class Has:
+class Unknown(Node):
+    """`unknown('why')`: no value, with the reason."""
+
+    type: Type
+    words: str
+
+
+@dataclass(frozen=True)
+class Has(Node):
     """Whether a field is known."""
 
     operand: FieldOf
@@ -50,7 +72,7 @@ class Has:
 
 
 @dataclass(frozen=True)
-class Not:
+class Not(Node):
     """Negation of a yes/no leaf: Has, FieldOf or Variable."""
 
     operand: object
@@ -58,19 +80,19 @@ class Not:
 
 
 @dataclass(frozen=True)
-class And:
+class And(Node):
     items: tuple
     type = Type.BOOL
 
 
 @dataclass(frozen=True)
-class Or:
+class Or(Node):
     items: tuple
     type = Type.BOOL
 
 
 @dataclass(frozen=True)
-class Compare:
+class Compare(Node):
     operator: str
     left: object
     right: object
@@ -78,7 +100,7 @@ class Compare:
 
 
 @dataclass(frozen=True)
-class In:
+class In(Node):
     """`operand in [choices]`, the choices being literals and variables of the operand's kind."""
 
     operand: object
@@ -88,7 +110,7 @@ class In:
 
 
 @dataclass(frozen=True)
-class Apply:
+class Apply(Node):
     """A function or an operator of functions.py."""
 
     function: Function
@@ -100,7 +122,7 @@ class Apply:
 
 
 @dataclass(frozen=True)
-class If:
+class If(Node):
     """`condition ? then : otherwise`; both have the same type."""
 
     condition: object
@@ -113,14 +135,14 @@ class If:
 
 
 @dataclass(frozen=True)
-class Today:
+class Today(Node):
     """The as-of date."""
 
     type = Type.DATE
 
 
 @dataclass(frozen=True)
-class Count:
+class Count(Node):
     """How many records of a collection of the target satisfy `predicate` (None: all of them count).
 
     Inside the predicate the record is called `variable`.
@@ -134,7 +156,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Total:
+class Total(Node):
     """`sum`, `min`, `max` or `avg` of a value over the records of a collection that satisfy `predicate`.
 
     Missing where the condition or the value of any of them is; `min`, `max` and `avg` also of no record.
@@ -154,7 +176,17 @@ class Total:
 
 def negate(node):
     """The opposite of a yes/no node. Missing stays missing."""
+    opposite = _negated(node)
+    if node.origin:
+        negated = node.origin.startswith("!")
+        opposite = replace(opposite, origin=node.origin[1:] if negated else f"!{node.origin}")
+    return opposite
+
+
+def _negated(node):
     match node:
+        case Unknown():
+            return node
         case If():
             return If(node.condition, negate(node.then), negate(node.otherwise))
         case Literal():
@@ -225,64 +257,84 @@ def facts(node, target):
     return found
 
 
-def text(node):
-    """The node as CEL."""
+def text(node, named=False):
+    """The node as CEL, computed variables spelled out; if `named`, by their names."""
+    if named and node.origin:
+        return node.origin
+
+    def inner(part):
+        return text(part, named)
+
+    def grouped(part):
+        return _grouped(part, named)
+
+    match node:
+        case Literal():
+            return _literal(node)
+        case Today():
+            return "today()"
+        case Apply():
+            return _applied(node, inner, grouped)
+        case If():
+            return " ".join([grouped(node.condition), "?", grouped(node.then), ":", grouped(node.otherwise)])
+        case Variable():
+            return f"variables.{node.name}"
+        case FieldOf():
+            return f"{node.record}.{node.field.name}"
+        case Unknown():
+            return f"unknown({json.dumps(node.words, ensure_ascii=False)})"
+        case Has():
+            return f"has({inner(node.operand)})"
+        case Not():
+            return f"!{inner(node.operand)}"
+        case And() | Or():
+            sign = " && " if isinstance(node, And) else " || "
+            return sign.join(grouped(item) for item in node.items)
+        case Compare():
+            return f"{grouped(node.left)} {node.operator} {grouped(node.right)}"
+        case In():
+            found = f"{grouped(node.operand)} in [{', '.join(map(inner, node.choices))}]"
+            return f"!({found})" if node.negated else found
+    return _counted(node, inner)
+
+
+def _literal(node):
     match node:
         case Literal(Type.STRING, value):
             return json.dumps(value, ensure_ascii=False)
         case Literal(Type.DATE | Type.TIMESTAMP | Type.DURATION as kind, value):
             return f"{kind.value}({json.dumps(shown(kind, value))})"
-        case Literal():
-            return json.dumps(node.value)
-        case Today():
-            return "today()"
-        case Apply():
-            return _applied(node)
-        case If():
-            return " ".join(
-                [_grouped(node.condition), "?", _grouped(node.then), ":", _grouped(node.otherwise)]
-            )
-        case Variable():
-            return f"variables.{node.name}"
-        case FieldOf():
-            return f"{node.record}.{node.field.name}"
-        case Has():
-            return f"has({text(node.operand)})"
-        case Not():
-            return f"!{text(node.operand)}"
-        case And() | Or():
-            sign = " && " if isinstance(node, And) else " || "
-            return sign.join(_grouped(item) for item in node.items)
-        case Compare():
-            return f"{_grouped(node.left)} {node.operator} {_grouped(node.right)}"
-        case In():
-            found = f"{_grouped(node.operand)} in [{', '.join(map(text, node.choices))}]"
-            return f"!({found})" if node.negated else found
+    return json.dumps(node.value)
+
+
+def _counted(node, inner):
     items = f"{node.record}.{node.collection.name}"
     if node.predicate is not None:
-        items += f".filter({node.variable}, {text(node.predicate)})"
+        items += f".filter({node.variable}, {inner(node.predicate)})"
     if isinstance(node, Total):
-        return f"{items}.{node.kind}({node.variable}, {text(node.operand)})"
+        return f"{items}.{node.kind}({node.variable}, {inner(node.operand)})"
     return f"{items}.size()"
 
 
-def _applied(node):
+def _applied(node, inner, grouped):
     name, operands = node.function.name, node.operands
     match node.function.form:
         case "operator":
-            return f"{_grouped(operands[0])} {name} {_grouped(operands[1])}"
+            return f"{grouped(operands[0])} {name} {grouped(operands[1])}"
         case "prefix":
-            return f"{name}({text(operands[0])})"
+            return f"{name}({inner(operands[0])})"
         case "method":
-            return f"{_grouped(operands[0])}.{name}({', '.join(map(text, operands[1:]))})"
-    return f"{name}({', '.join(map(text, operands))})"
+            return f"{grouped(operands[0])}.{name}({', '.join(map(inner, operands[1:]))})"
+    return f"{name}({', '.join(map(inner, operands))})"
 
 
-def _grouped(node):
+def _grouped(node, named=False):
     simple = not isinstance(node, And | Or | Compare | In | If | Apply)
     if isinstance(node, Apply):
         simple = node.function.form not in ("operator", "prefix")
-    return text(node) if simple else f"({text(node)})"
+    if named and node.origin:
+        simple = True
+    return text(node, named) if simple else f"({text(node, named)})"
 
 
 def shown(kind, value):

@@ -107,9 +107,9 @@ FUNCTIONS = (
     Function(
         "map",
         "list.map(m, value) → list",
-        "A list that was written out, each item changed.",
-        "individual.age in [1, 2, 3].map(m, m * 10)",
-        "individual",
+        "The value of each of a list. A total, a condition or “in” follows.",
+        "group.members.map(m, m.income).sum() < 500.0",
+        "group",
     ),
     # what is missing
     Function(
@@ -120,6 +120,13 @@ FUNCTIONS = (
         "get(field, value) → value",
         "What is known, or else the value given here.",
         "get(group.income, 0.0) < 100.0",
+        "group",
+    ),
+    Function(
+        "unknown",
+        "unknown(text) → value",
+        "No value, and why there is none: for one side of ? :.",
+        "group.members.exists(m, m.is_head) ? true : unknown('the head is not known')",
         "group",
     ),
     # texts
@@ -253,7 +260,8 @@ FUNCTIONS = (
     Function(
         "getHours",
         "timestamp|duration.getHours() → int",
-        "The hour of a moment; the full hours of a length of time.",
+        "The hour of a moment, in UTC or, as .getHours('Africa/Nairobi'), in a time zone, which all parts of a "
+        "moment can be asked for; the full hours of a length of time.",
         "timestamp(individual.birthdate).getHours() == 0",
         "individual",
     ),

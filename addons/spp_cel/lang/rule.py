@@ -18,6 +18,11 @@ class Result:
     facts: dict = field(hash=False)
     missing: list = field(hash=False)
 
+    @property
+    def given_up(self):
+        """Whether the record's lists were too long for an answer."""
+        return explain.GIVEN_UP in self.facts
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -35,13 +40,19 @@ class Rule:
             part.name for part in ir.facts(self.node, self.target).values() if isinstance(part, ir.Variable)
         ]
 
-    def to_sql(self, population_sql, population_params, as_of, variables=None):
+    @property
+    def reads_lists(self):
+        """Whether it looks at the items of a collection."""
+        return any(isinstance(part, ir.Count | ir.Total) for part in ir.walk(self.node))
+
+    def to_sql(self, population_sql, population_params, as_of, variables=None, most=False):
         """(sql, params) that selects id, outcome and facts (jsonb) for every id of the population.
 
         `population_sql` selects a column `id`. The outcome is eligible, not_eligible or
-        undetermined. `variables` maps names to Constant.
+        undetermined. `variables` maps names to Constant. `most` says that the population is most of all
+        records there are: the answer is the same, and costs less then.
         """
-        return self._sql(sql.outcomes, self.node, population_sql, population_params, as_of, variables)
+        return self._sql(sql.outcomes, self.node, population_sql, population_params, as_of, variables, most)
 
     @property
     def not_compiled(self):
@@ -58,51 +69,57 @@ class Rule:
             return str(reason)
         return ""
 
-    def values_sql(self, population_sql, population_params, as_of, variables=None, digits=2):
+    def values_sql(self, population_sql, population_params, as_of, variables=None, digits=2, most=False):
         """(sql, params) that selects id and value (numeric, rounded; NULL where missing), for a number.
 
         Decimal numbers are rounded half away from zero, as `value` does.
         """
         population = sql.Sql.raw(population_sql, population_params)
         constants = self._constants(variables)
-        built = sql.values(self.node, self.schema, self.target, population, as_of, constants, digits)
+        built = sql.values(self.node, self.schema, self.target, population, as_of, constants, digits, most)
         return built.text, built.params
 
-    def amounts_sql(self, population_sql, population_params, as_of, variables=None):
+    def amounts_sql(self, population_sql, population_params, as_of, variables=None, most=False):
         """(sql, params) that selects id, value (numeric, not rounded; NULL where missing) and facts, for a number."""
-        return self._sql(sql.amounts, self.node, population_sql, population_params, as_of, variables)
+        return self._sql(sql.amounts, self.node, population_sql, population_params, as_of, variables, most)
 
     def value(self, record, as_of, variables=None, digits=2):
         """The value for one record as a Decimal, rounded; None where it is missing."""
         source = interpret.Records(self.target, record, as_of, self._constants(variables))
-        found = interpret.value(self.node, source)
+        try:
+            found = interpret.value(self.node, source)
+        except interpret.TooManySteps:
+            return None
         return None if found is None else functions.amount(found, digits)
 
-    def ids_sql(self, outcome, population_sql, population_params, as_of, variables=None):
+    def ids_sql(self, outcome, population_sql, population_params, as_of, variables=None, most=False):
         """(sql, params) that selects the ids with the outcome eligible or not_eligible.
 
         Cheaper than to_sql where the facts are not wanted: existence tests become semi joins.
         """
         node = {"eligible": self.node, "not_eligible": ir.negate(self.node)}[outcome]
-        return self._sql(sql.matching, node, population_sql, population_params, as_of, variables)
+        return self._sql(sql.matching, node, population_sql, population_params, as_of, variables, most)
 
     def boundary_sql(self, population_sql, population_params, as_of, variables=None):
         """(sql, params) that selects the ids of a few boundary cases (see boundary.py), each once."""
         population = sql.Sql.raw(population_sql, population_params)
         return boundary.cases(self, population, as_of, self._constants(variables))
 
-    def _sql(self, build, node, population_sql, population_params, as_of, variables):
+    def _sql(self, build, node, population_sql, population_params, as_of, variables, most):
         population = sql.Sql.raw(population_sql, population_params)
         constants = self._constants(variables)
-        built = build(node, self.schema, self.target, population, as_of, constants)
+        built = build(node, self.schema, self.target, population, as_of, constants, most)
         return built.text, built.params
 
     def evaluate(self, record, as_of, variables=None):
         """The answer for one record (see interpret.Records for its form)."""
         source = interpret.Records(self.target, record, as_of, self._constants(variables))
-        outcome = _OUTCOMES[interpret.value(self.node, source)]
-        facts = {key: self._fact(part, source) for key, part in ir.facts(self.node, self.target).items()}
-        return Result(outcome, facts, explain.missing(self.node, source))
+        try:
+            outcome = _OUTCOMES[interpret.value(self.node, source)]
+            facts = {key: self._fact(part, source) for key, part in ir.facts(self.node, self.target).items()}
+            return Result(outcome, facts, explain.missing(self.node, source))
+        except interpret.TooManySteps as error:
+            return Result("undetermined", {explain.GIVEN_UP: interpret.MAX_STEPS}, [str(error)])
 
     def again(self, facts, as_of=None, variables=None):
         """The outcome, from nothing but stored facts; KeyError where they are not those of this rule.
@@ -117,6 +134,8 @@ class Rule:
         return None if found is None else functions.exact(found)
 
     def _from(self, facts, as_of, variables):
+        if explain.GIVEN_UP in facts:
+            return None
         absent = ir.facts(self.node, self.target).keys() - facts.keys()
         if absent:
             raise KeyError(", ".join(sorted(absent)))
@@ -151,13 +170,17 @@ class Rule:
         return explain.unknowns(self.node, self.target)
 
     def why(self, record, as_of, variables=None):
-        """The rule as a tree for one record: why.Part."""
+        """The rule as a tree for one record: why.Part. TooManySteps where its lists are too long."""
         return why.why(self.node, interpret.Records(self.target, record, as_of, self._constants(variables)))
 
     def change(self, record, as_of, variables=None):
         """The smallest change of a record that would flip the outcome: change.Way, or None."""
-        source = interpret.Records(self.target, record, as_of, self._constants(variables))
-        return change.smallest(self.node, self.schema, self.target, source)
+        budget = interpret.Budget(change.MAX_STEPS)
+        source = interpret.Records(self.target, record, as_of, self._constants(variables), budget)
+        try:
+            return change.smallest(self.node, self.schema, self.target, source)
+        except interpret.TooManySteps:
+            return None
 
     def _constants(self, variables):
         """The constants that the rule reads, checked: they go into the statement."""

@@ -66,9 +66,13 @@ class Sql:
         return cls(separator.join(["%s"] * len(pieces)), *pieces)
 
 
-def outcomes(node, schema, target, population, as_of, constants):
-    """SELECT (id, outcome, facts) for every id of `population`, a Sql that yields a column `id`."""
-    compiler = _Compiler(schema, target, as_of, constants, exists=False)
+def outcomes(node, schema, target, population, as_of, constants, most=False):
+    """SELECT (id, outcome, facts) for every id of `population`, a Sql that yields a column `id`.
+
+    With `most`, the population is most of all records there are: lists are then counted for everybody,
+    which costs less than to look up first whose list each item is in.
+    """
+    compiler = _Compiler(schema, target, as_of, constants, most, exists=False)
     outcome = Sql(
         "CASE WHEN %s THEN 'eligible' WHEN %s THEN 'not_eligible' ELSE 'undetermined' END",
         compiler.true(node),
@@ -84,9 +88,9 @@ def outcomes(node, schema, target, population, as_of, constants):
     )
 
 
-def values(node, schema, target, population, as_of, constants, digits):
-    """SELECT (id, value) for every id of `population`; the value of a number, rounded."""
-    compiler = _Compiler(schema, target, as_of, constants, exists=False)
+def values(node, schema, target, population, as_of, constants, digits, most=False):
+    """SELECT (id, value) for every id of `population`; the value of a number, rounded. `most`: see outcomes."""
+    compiler = _Compiler(schema, target, as_of, constants, most, exists=False)
     value = Sql("round(CAST(%s AS numeric), %s)", compiler.value(node), digits)
     return Sql(
         f"WITH {POPULATION} AS NOT MATERIALIZED (%s) SELECT r.id, %s AS value %s",
@@ -96,9 +100,12 @@ def values(node, schema, target, population, as_of, constants, digits):
     )
 
 
-def amounts(node, schema, target, population, as_of, constants):
-    """SELECT (id, value, facts) for every id of `population`; the value of a number, exact and not rounded."""
-    compiler = _Compiler(schema, target, as_of, constants, exists=False)
+def amounts(node, schema, target, population, as_of, constants, most=False):
+    """SELECT (id, value, facts) for every id of `population`; the value of a number, exact and not rounded.
+
+    `most`: see outcomes.
+    """
+    compiler = _Compiler(schema, target, as_of, constants, most, exists=False)
     value = Sql("CAST(%s AS numeric)", compiler.value(node))
     facts = compiler.facts(node)
     return Sql(
@@ -110,9 +117,9 @@ def amounts(node, schema, target, population, as_of, constants):
     )
 
 
-def matching(node, schema, target, population, as_of, constants):
-    """SELECT the ids of `population` for which `node` is true."""
-    compiler = _Compiler(schema, target, as_of, constants, exists=True)
+def matching(node, schema, target, population, as_of, constants, most=False):
+    """SELECT the ids of `population` for which `node` is true. `most`: see outcomes."""
+    compiler = _Compiler(schema, target, as_of, constants, most, exists=True)
     condition = compiler.true(node)
     return Sql(
         f"WITH {POPULATION} AS NOT MATERIALIZED (%s) SELECT r.id %s WHERE %s",
@@ -184,11 +191,12 @@ class _Members:
 
 
 class _Compiler:
-    def __init__(self, schema, target, as_of, constants, exists):
+    def __init__(self, schema, target, as_of, constants, most, exists):
         self.schema = schema
         self.target = target
         self.as_of = as_of
         self.constants = constants
+        self.most = most
         self.exists = exists
         self.record_type = schema.record_types[target]
         self.row = _Row(self.record_type.table, "r")
@@ -485,12 +493,11 @@ class _Compiler:
             totals.append(f"count(*) FILTER (WHERE missing{number}) AS missing{number}")
             wanted += [counts, missing]
         kept = Sql("TRUE") if "n" in members.used else Sql("(%s)", Sql.join(" OR ", wanted))
-        outer = (
-            f" JOIN {owner.table} owner ON owner.id = {POPULATION}.id {owner.joins()}" if owner.used else ""
-        )
+        holder = f"link.{collection.owner}"
+        asked = "" if self.most else f" JOIN {POPULATION} ON {POPULATION}.id = {holder}"
+        outer = f" JOIN {owner.table} owner ON owner.id = {holder} {owner.joins()}" if owner.used else ""
         return Sql(
-            f"LEFT JOIN (SELECT id, {', '.join(totals)} FROM (SELECT %s FROM %s"
-            f" JOIN {POPULATION} ON {POPULATION}.id = link.{collection.owner}{outer}"
+            f"LEFT JOIN (SELECT id, {', '.join(totals)} FROM (SELECT %s FROM %s{asked}{outer}"
             f" WHERE %s AND %s) items GROUP BY id) {collection.name}_ ON {collection.name}_.id = r.id",
             Sql.join(", ", columns),
             self._linked(members),

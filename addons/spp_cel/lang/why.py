@@ -29,7 +29,8 @@ class Part:
 
     `state` is true, false or missing for a condition, value or missing for anything else. `because`
     says which fields are not known where the state is missing. `decides` tells whether the part
-    made the outcome. `items` are those of the lists counted here, at most SHOWN_ITEMS of each state;
+    made the outcome. `variable` is the computed variable that the part is, as it is written; what it
+    stands for is its only child. `items` are those of the lists counted here, at most SHOWN_ITEMS of each state;
     `more` says how many were left out, by state.
     """
 
@@ -38,6 +39,7 @@ class Part:
     state: str
     value: str
     decides: bool
+    variable: str = ""
     because: list = field(default_factory=list)
     children: list = field(default_factory=list)
     items: list = field(default_factory=list)
@@ -54,10 +56,16 @@ def why(node, source):
 
 
 def _part(node, source, decides):
-    part = Part(ir.text(node), _words(node, source), _state(node, source), _shown(node, source), decides)
+    part = Part(
+        ir.text(node, named=True), _words(node, source), _state(node, source), _shown(node, source), decides
+    )
     if part.state == "missing":
-        part.because = list(dict.fromkeys(explain._missing_in(node, source)))
-    if isinstance(node, ir.And | ir.Or):
+        part.because = list(dict.fromkeys(explain.missing_in(node, source)))
+    if node.origin:
+        part.variable = node.origin.removeprefix("!")
+        part.because = explain.missing(node, source) if part.state == "missing" else []
+        part.children = [_part(node.bare, source, decides)]
+    elif isinstance(node, ir.And | ir.Or):
         part.because = explain.missing(node, source) if part.state == "missing" else []
         answer = interpret.value(node, source)
         part.children = [
@@ -72,8 +80,8 @@ def _part(node, source, decides):
 
 def _add_operands(part, node, source):
     """The parts that a condition or calculation is made of, where its own words do not say it all."""
-    operands = [child for child in ir.children(node) if not ir.is_constant(child)]
-    if len(operands) == 1:
+    operands = [_converted(child) for child in ir.children(node) if not ir.is_constant(child)]
+    if len(operands) == 1 and not operands[0].origin:
         (only,) = operands
         if not isinstance(only, ir.FieldOf):
             inner = _part(only, source, part.decides)
@@ -82,30 +90,41 @@ def _add_operands(part, node, source):
         part.children = [_part(operand, source, part.decides) for operand in operands]
 
 
+def _converted(node):
+    """What a conversion such as double(…) converts: both are the same value to a reader."""
+    while isinstance(node, ir.Apply) and node.function.words == "{0}" and not node.origin:
+        (node,) = node.operands
+    return node
+
+
 def _state(node, source):
     answer = interpret.value(node, source)
     return _STATES[answer] if node.type is Type.BOOL or answer is None else "value"
 
 
 def _shown(node, source):
-    if isinstance(node, ir.And | ir.Or):
+    if isinstance(node, ir.And | ir.Or) and not node.origin:
         return ""  # its parts have values
     if isinstance(node, ir.Compare) and ir.is_constant(node.left):
-        return explain._show(node.right, source)
+        return explain.show(node.right, source)
     if isinstance(node, ir.Compare | ir.In | ir.Not | ir.Has):
-        return explain._show(ir.children(node)[0], source)
-    return explain._show(node, source)
+        return explain.show(ir.children(node)[0], source)
+    return explain.show(node, source)
 
 
 def _words(node, source):
+    if node.origin and node.type is Type.BOOL:
+        negated = node.origin.startswith("!")
+        shown = explain.show(ir.negate(node) if negated else node, source)
+        return f"{explain.subject(node)}: {shown}; {'no' if negated else 'yes'} is needed."
     match node:
         case ir.And():
             return "All of these:"
         case ir.Or():
             return "At least one of these:"
     if node.type is Type.BOOL:
-        return explain._sentence(node, source)
-    return f"{explain._subject(node)}: {explain._show(node, source)}"
+        return explain.sentence(node, source)
+    return f"{explain.subject(node)}: {explain.show(node, source)}"
 
 
 def _items(node, source):
@@ -132,4 +151,4 @@ def _looked_at(node, inside):
         for part in ir.walk(node)
         if isinstance(part, ir.FieldOf) and part.record == node.variable and part.record in inside.rows
     ]
-    return list(dict.fromkeys(f"{explain._phrase(part)}: {explain._show(part, inside)}" for part in fields))
+    return list(dict.fromkeys(f"{explain.phrase(part)}: {explain.show(part, inside)}" for part in fields))

@@ -23,6 +23,7 @@ from ..lang import (
 from ..lang import sql as lang_sql
 
 OUTCOMES = ("eligible", "not_eligible", "undetermined")
+_MANY = 1000  # people; for fewer, it does not matter how the statement is written
 INCOME = Field("income", Type.DOUBLE, "{r}.income", "Income", places=2)
 SCORE = Field("vulnerability_score", Type.DOUBLE, "{r}.vulnerability_score", "Vulnerability score", places=2)
 BIRTHDATE = Field("birthdate", Type.DATE, "{r}.birthdate", "Birthdate")
@@ -131,6 +132,12 @@ class CelSchema(models.AbstractModel):
         )
         return Schema({"individual": individual, "group": group, "event": event})
 
+    def _schema_without(self, modules):
+        """The schema as it would be if the addons of these names were uninstalled."""
+        extensions = [cls for cls in type(self).__bases__ if getattr(cls, "_module", None) not in modules]
+        remaining = type(self._name, tuple(extensions), {"_register": False})
+        return remaining(self.env, (), ())._schema()
+
     def _names_of(self, record):
         """Names that records of a type have in the registry: fields, collections, and what a link adds."""
         record_types = self._schema().record_types
@@ -190,11 +197,28 @@ class CelSchema(models.AbstractModel):
         `population` is a SQL that selects a column `id`.
         """
         self.env.flush_all()
-        queries = {}
+        queries, most = {}, self._is_most(rule, population)
         for outcome in ("eligible", "not_eligible"):
-            text, params = rule.ids_sql(outcome, population.code, population.params, as_of, constants)
+            text, params = rule.ids_sql(
+                outcome, population.code, population.params, as_of, constants, most=most
+            )
             queries[outcome] = SQL(text, *params)
         return queries
+
+    def _is_most(self, rule, population):
+        """Whether a population is most of all whom a rule with lists is about (see lang/sql.py, `outcomes`)."""
+        if not rule.reads_lists:
+            return False  # it makes no difference
+        # sudo: a number, on which only the form of a statement depends
+        everybody = self.sudo().with_context(active_test=True)._population(rule.target)
+        if population == everybody:
+            return True
+        self.env.cr.execute(SQL("SELECT count(*) FROM (%s) AS asked", population))
+        (asked,) = self.env.cr.fetchone()
+        if asked < _MANY:
+            return False
+        self.env.cr.execute(SQL("SELECT count(*) FROM (%s) AS everybody", everybody))
+        return asked * 3 >= self.env.cr.fetchone()[0] * 2
 
     def _tally(self, population, decided, examples=0):
         """{outcome: (how many of `population`, ids of the first `examples` of them)}, in one statement.
@@ -225,50 +249,68 @@ class CelSchema(models.AbstractModel):
         counts = (eligible, not_eligible, total - eligible - not_eligible)
         return dict(zip(OUTCOMES, zip(counts, some, strict=True), strict=True))
 
-    def _records(self, target, partners):
-        """{id: record} as the interpreter takes them, in one statement and one per collection."""
+    def _records(self, target, partners, readable=False):
+        """{id: record} as the interpreter takes them, in one statement and one per collection.
+
+        With `readable`, each row of a registrant says under that key whether the user may read it.
+        """
         self.env.flush_all()
         schema = self._schema()
         record_type = schema.record_types[target]
         population = lang_sql.Sql("SELECT unnest(CAST(%s AS integer[]))", partners.ids)
-        found = {row["id"]: row for row in self._fetch(lang_sql.records(record_type, population))}
+        of_people = self._collections_of_people(target) if readable else ()
+        records = lang_sql.records(record_type, population)
+        found = {row["id"]: row for row in self._fetch(records, readable)}
         for collection in record_type.collections:
             for record in found.values():
                 record[collection.name] = []
-            for row in self._fetch(lang_sql.items(schema, collection, population)):
+            items = lang_sql.items(schema, collection, population)
+            for row in self._fetch(items, collection in of_people):
                 found[row["owner_id"]][collection.name].append(row)
         if len(found) < len(partners):
             raise UserError(_("A registrant of this list was deleted meanwhile."))
         return found
 
+    def _collections_of_people(self, target):
+        """The collections of a record type whose items are registrants, which not everybody may see."""
+        record_types = self._schema().record_types
+        return [
+            collection
+            for collection in record_types[target].collections
+            if record_types[collection.item_type].table == "res_partner"
+        ]
+
     def _record_to_show(self, target, partner):
         """The record of one registrant whom the user may read, for the interpreter.
 
-        Members whom the user may not read are counted, but keep their names and values to themselves. Three
-        statements at most: the record, its members, and which of them all the user may read.
+        Members whom the user may not read are counted, but keep their names and values to themselves. Two
+        statements: the record, and its members or events.
         """
-        schema = self._schema()
-        record = self._records(target, partner)[partner.id]
+        record = self._records(target, partner, readable=True)[partner.id]
         of_registry = [
-            item
-            for collection in schema.record_types[target].collections
-            if schema.record_types[collection.item_type].table == "res_partner"
-            for item in record[collection.name]
+            item for collection in self._collections_of_people(target) for item in record[collection.name]
         ]
-        ids = [partner.id, *(item["id"] for item in of_registry)]
-        readable = self.env["res.partner"].with_context(active_test=False).search_fetch(
-            [("id", "in", ids), ("is_registrant", "=", True)], ["is_group"]
-        )  # fmt: skip
-        is_group = {found.id: found.is_group for found in readable}
-        if partner.id not in is_group:
+        if not record["readable"]:
             raise AccessError(_("This is not a registrant whom you may see."))
-        if is_group[partner.id] != (target == "group"):
+        if bool(record["is_group"]) != (target == "group"):
             raise UserError(_("This rule is about one %s; choose another registrant.", target))
         for number, item in enumerate(of_registry, start=1):
-            if item["id"] not in is_group:
+            if not item["readable"]:
                 item.update(display_name=_("member %s, whom you may not see", number), withheld=True)
         return record
 
-    def _fetch(self, query):
-        self.env.cr.execute(query.text, query.params)
+    def _fetch(self, query, readable=False):
+        """The rows of a Sql, as dicts; with `readable`, those of registrants say whether the user may read them."""
+        query = SQL(query.text, *query.params)
+        if readable:
+            people = self.env["res.partner"].with_context(active_test=False)
+            seen = people._search([("is_registrant", "=", True)])
+            seen.add_where("res_partner.id = found.id")
+            query = SQL(
+                "SELECT found.*, EXISTS (%s) AS readable,"
+                " (SELECT is_group FROM res_partner WHERE id = found.id) AS is_group FROM (%s) AS found",
+                seen.select("1"),
+                query,
+            )
+        self.env.cr.execute(query)
         return self.env.cr.dictfetchall()

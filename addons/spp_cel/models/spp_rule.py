@@ -47,7 +47,14 @@ class SppRule(models.Model):
         copy=True,
         help="The condition in CEL. Changing a published rule starts a new draft version.",
     )
-    problem = fields.Text(compute="_compute_problem", help="What is wrong with the expression, and where.")
+    problem = fields.Text(
+        compute="_compute_problem",
+        help="What is wrong with the expression, and where, by the variables as they are now.",
+    )
+    published_problem = fields.Text(
+        compute="_compute_published_problem",
+        help="Why the published version cannot be used any more: a field of the registry that it reads is gone.",
+    )
     not_compiled = fields.Char(
         compute="_compute_problem",
         help="Why the database cannot answer this rule for everybody at once. It is then answered one by one, "
@@ -59,13 +66,6 @@ class SppRule(models.Model):
         copy=False,
         help="The date at which ages and memberships are taken when the rule is checked.",
     )
-    check_expression = fields.Text(readonly=True, copy=False, help="The condition that was checked.")
-    check_date = fields.Date(string="Checked as of", readonly=True, copy=False)
-    check_eligible = fields.Integer(string="Eligible", readonly=True, copy=False)
-    check_not_eligible = fields.Integer(string="Not eligible", readonly=True, copy=False)
-    check_undetermined = fields.Integer(string="Undetermined", readonly=True, copy=False)
-    check_current = fields.Boolean(compute="_compute_check_current")
-    check_warning = fields.Char(compute="_compute_check_current")
 
     @api.depends("version_ids.state")
     def _compute_state(self):
@@ -110,15 +110,15 @@ class SppRule(models.Model):
             except RuleError as error:
                 rule.problem = f"{error}\n\n{error.pointer(rule.expression)}"
 
-    @api.depends(
-        "check_expression", "expression", "check_eligible", "check_not_eligible", "check_undetermined"
-    )
-    def _compute_check_current(self):
+    @api.depends("version_ids.state")
+    def _compute_published_problem(self):
         for rule in self:
-            rule.check_current = bool(rule.check_date) and rule.check_expression == rule.expression
-            rule.check_warning = self._warning(
-                rule.check_eligible, rule.check_not_eligible, rule.check_undetermined
-            )
+            rule.published_problem = False
+            try:
+                if rule.published_version_id:
+                    rule.published_version_id._compile()
+            except RuleError as error:
+                rule.published_problem = str(error)
 
     @api.model
     def _warning(self, eligible, not_eligible, undetermined):
@@ -148,25 +148,6 @@ class SppRule(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_unless_published(self):
         self.version_ids._unlink_unless_published()
-
-    def action_check(self):
-        """Count who is eligible in the registry, as far as the user may see it."""
-        self.ensure_one()
-        version = self._working_version()
-        if not version:
-            raise UserError(_("Write the expression first."))
-        as_of = self.check_as_of or fields.Date.context_today(self)
-        counts = version._counts(self.env["spp.cel.schema"]._population(self.target), as_of)
-        self.write(
-            {
-                "check_expression": version.expression,
-                "check_date": as_of,
-                "check_eligible": counts["eligible"],
-                "check_not_eligible": counts["not_eligible"],
-                "check_undetermined": counts["undetermined"],
-            }
-        )
-        return True
 
     def action_publish(self, reason=""):
         """Publish the draft version; see `spp.rule.version.action_publish` for the reason."""

@@ -112,13 +112,11 @@ class SppRule(models.Model):
         try:
             self._editor_compile(text, target)
         except RuleError as error:
-            # What is wrong inside of a variable is not mended in this text.
-            elsewhere = error.message.startswith("In the variable")
             return {
                 "message": error.message,
                 "line": error.line,
                 "column": error.column,
-                "suggestion": "" if elsewhere else error.suggestion,
+                "suggestion": "" if error.variable else error.suggestion,
             }
         return False
 
@@ -166,17 +164,23 @@ class SppRule(models.Model):
 
         With a condition of one's own on a member, the numbers would give away what is hidden of the member.
         """
-        population = self.env["spp.cel.schema"]._population(target)
-        if target != "group" or not self.env.user.sudo().spp_area_ids:  # sudo: the user's own limits
+        schema = self.env["spp.cel.schema"]
+        population = schema._population(target)
+        if not self.env.user.sudo().spp_area_ids:  # sudo: the user's own limits
             return population
         people = self.env["res.partner"].with_context(active_test=False)
-        return SQL(
-            "SELECT id FROM (%s) AS seen WHERE NOT EXISTS ("
-            "SELECT FROM spp_group_membership link WHERE link.group_id = seen.id"
-            " AND link.individual_id NOT IN (%s))",
-            population,
-            people._search([("is_registrant", "=", True)]).select(),
-        )
+        readable = people._search([("is_registrant", "=", True)]).select()
+        for collection in schema._collections_of_people(target):
+            population = SQL(
+                "SELECT id FROM (%s) AS seen WHERE NOT EXISTS ("
+                "SELECT FROM %s link WHERE link.%s = seen.id AND link.%s NOT IN (%s))",
+                population,
+                SQL.identifier(collection.table),
+                SQL.identifier(collection.owner),
+                SQL.identifier(collection.item),
+                readable,
+            )
+        return population
 
     def _editor_compile(self, text, target):
         """(compiled rule, constants); RuleError if the text is refused."""

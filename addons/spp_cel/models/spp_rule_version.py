@@ -10,7 +10,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL, str2bool
 
-from ..lang import Constant, RuleError, Type
+from ..lang import Constant, RuleError, TooManySteps, Type, compile_rule
 
 _SAMPLE = 200
 _TIMEOUT_SECONDS = 600
@@ -207,6 +207,30 @@ class SppRuleVersion(models.Model):
         )
         return True
 
+    @api.model
+    def _check_uninstall(self, modules):
+        """Refuse the uninstallation of addons that a published version cannot do without."""
+        schema, problems = self.env["spp.cel.schema"]._schema_without(modules), []
+        # sudo: every published rule, whoever may see it; an administrator is told its name and the field
+        for version in self.sudo().search([("state", "=", "published")]):
+            try:
+                version._compile()
+            except RuleError:
+                continue  # it misses something else already
+            try:
+                compile_rule(version.expression, schema, version.target, *version._definitions())
+            except RuleError as error:
+                problems.append(f"{version.display_name}: {error.message}")
+        if problems:
+            raise UserError(
+                _(
+                    "%(addons)s cannot be uninstalled: published rules need it. Publish a version without it, or "
+                    "retire the rule, first.\n%(problems)s",
+                    addons=", ".join(modules),
+                    problems="\n".join(problems),
+                )
+            )
+
     def _set_protected(self, vals):
         self.with_context(spp_cel_from=_OWN_METHOD).write(vals)
         self.flush_recordset()
@@ -303,7 +327,8 @@ class SppRuleVersion(models.Model):
         self.env.flush_all()
         if rule.not_compiled:
             return self._answered_one_by_one(rule, constants, population, as_of)
-        text, params = rule.to_sql(population.code, population.params, as_of, constants)
+        most = self.env["spp.cel.schema"]._is_most(rule, population)
+        text, params = rule.to_sql(population.code, population.params, as_of, constants, most=most)
         return SQL(text, *params)
 
     def _answered_one_by_one(self, rule, constants, population, as_of):
@@ -354,15 +379,15 @@ class SppRuleVersion(models.Model):
         rule, constants = self._ready()
         self._run_settings(self.env.cr)
         schema = self.env["spp.cel.schema"]
-        if rule.not_compiled:
-            answers = self._outcome_query(population, as_of)
-            decided = {
-                outcome: SQL("SELECT id FROM (%s) AS answer WHERE outcome = %s", answers, outcome)
-                for outcome in ("eligible", "not_eligible")
-            }
-        else:
-            decided = schema._decided(rule, constants, population, as_of)
         with self._within_time():
+            if rule.not_compiled:
+                answers = self._outcome_query(population, as_of)
+                decided = {
+                    outcome: SQL("SELECT id FROM (%s) AS answer WHERE outcome = %s", answers, outcome)
+                    for outcome in ("eligible", "not_eligible")
+                }
+            else:
+                decided = schema._decided(rule, constants, population, as_of)
             tally = schema._tally(population, decided)
         return {outcome: count for outcome, (count, _ids) in tally.items()}
 
@@ -422,7 +447,10 @@ class SppRuleVersion(models.Model):
         rule, constants = self._ready(values)
         partner = self.env["res.partner"].browse(int(partner_id))
         record = self.env["spp.cel.schema"]._record_to_show(self.target, partner)
-        tree = rule.why(record, as_of, constants)
+        try:
+            tree = rule.why(record, as_of, constants)
+        except TooManySteps as error:
+            raise UserError(f"{record['display_name']}: {error}") from None
         answer = {
             "outcome": {"true": "eligible", "false": "not_eligible", "missing": "undetermined"}[tree.state],
             "as_of": fields.Date.to_string(as_of),
@@ -520,6 +548,8 @@ class SppRuleVersion(models.Model):
             compiled = {row[0]: (row[1], row[2]) for row in self.env.cr.fetchall()}
         for partner_id, record in self.env["spp.cel.schema"].sudo()._records(self.target, partners).items():
             result = rule.evaluate(record, as_of, constants)
+            if result.given_up:  # too large for the interpreter; the other records are compared
+                continue
             if compiled[partner_id] != (result.outcome, result.facts):
                 raise UserError(
                     _(

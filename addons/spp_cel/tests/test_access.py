@@ -74,7 +74,6 @@ class TestAccess(CheapPasswords, HttpCase):
                 self.refused(role, model, "write", some, {"create_uid": 1})
                 self.refused(role, model, "unlink", some)
             self.refused(role, "spp.rule", "action_retire", [self.rule.id])
-            self.refused(role, "spp.rule", "action_check", [self.rule.id])
             self.refused(role, "spp.rule", "action_publish", [self.draft.id], reason="As decided")
             self.refused(role, "spp.rule", "action_open_publish", [self.draft.id])
             self.refused(role, "spp.rule.publish", "create", {"version_id": self.draft.draft_version_id.id})
@@ -89,9 +88,8 @@ class TestAccess(CheapPasswords, HttpCase):
             "create",
             {"name": "Mine", "target": "group", "expression": "group.members.size() > 0"},
         )
-        self.assertIs(call("spp.rule", "action_check", [rule]), True)
         self.assertIs(call("spp.rule", "action_publish", [rule], reason="As decided"), True)
-        (found,) = call("spp.rule", "read", [rule], ["state", "check_eligible"])
+        (found,) = call("spp.rule", "read", [rule], ["state", "problem"])
         self.assertEqual(found["state"], "published")
         versions = call("spp.rule.version", "search", [("rule_id", "=", rule)])
         for vals in ({"expression": "true"}, {"state": "draft"}):

@@ -144,8 +144,17 @@ GROUP = joined(
     | st.builds("{}.{}(m, m.gender) == 'female'".format, ITEMS, st.sampled_from(["min", "max"]))
     | st.builds("double({}) / double({}) {} 0.5".format, COUNT, COUNT, COMPARISON)
     | st.builds("{}.exists_one(m, {})".format, ITEMS, ITEM)
+    | st.builds("{}.map(m, {}).{}() {} {}".format, ITEMS, OF_MEMBERS,
+                st.sampled_from(["sum", "min", "max", "avg"]), COMPARISON, AMOUNT)
+    | st.builds("{}.map(m, {}, m.age).filter(v, v {} {}).size() {} 1".format, ITEMS, ITEM, COMPARISON, YEARS,
+                COMPARISON)
+    | st.builds("{}.map(m, m.age).{}(v, v {} {})".format, ITEMS,
+                st.sampled_from(["exists", "all", "exists_one"]), COMPARISON, YEARS)
+    | st.builds("{} in {}.map(m, m.income)".format, AMOUNT_OF_DECIMALS, ITEMS)
+    | st.builds("{}.exists(m, m.is_head) ? {} : unknown('no head')".format, ITEMS, over("group"))
+    | st.builds("({} ? 1 : unknown('none')) {} 1".format, over("group"), COMPARISON)
     | st.builds("{}.{}(m, {})".format, ITEMS, st.sampled_from(["exists", "all"]), ITEM)
-)
+)  # fmt: skip
 EVENTS = "individual.events"
 INDIVIDUAL = joined(
     over("individual")
@@ -182,19 +191,21 @@ class TestAgreement(RuleCase):
         records = schema._records(target, partners)
         answers = {id_: rule.evaluate(record, as_of, VARIABLES) for id_, record in records.items()}
         population = ("SELECT unnest(CAST(%s AS integer[])) AS id", [partners.ids])
-        self.env.cr.execute(*rule.to_sql(*population, as_of, VARIABLES))
-        self.assertEqual(
-            {row[0]: (row[1], row[2]) for row in self.env.cr.fetchall()},
-            {id_: (answer.outcome, answer.facts) for id_, answer in answers.items()},
-            text,
-        )
-        for outcome in ("eligible", "not_eligible"):
-            self.env.cr.execute(*rule.ids_sql(outcome, *population, as_of, VARIABLES))
+        for most in (False, True):
+            self.env.cr.execute(*rule.to_sql(*population, as_of, VARIABLES, most=most))
             self.assertEqual(
-                sorted(row[0] for row in self.env.cr.fetchall()),
-                sorted(id_ for id_, answer in answers.items() if answer.outcome == outcome),
-                f"{outcome}: {text}",
+                {row[0]: (row[1], row[2]) for row in self.env.cr.fetchall()},
+                {id_: (answer.outcome, answer.facts) for id_, answer in answers.items()},
+                text,
             )
+        for outcome in ("eligible", "not_eligible"):
+            for most in (False, True):
+                self.env.cr.execute(*rule.ids_sql(outcome, *population, as_of, VARIABLES, most=most))
+                self.assertEqual(
+                    sorted(row[0] for row in self.env.cr.fetchall()),
+                    sorted(id_ for id_, answer in answers.items() if answer.outcome == outcome),
+                    f"{outcome}: {text}",
+                )
         for answer in answers.values():
             self.assertTrue(rule.explain(answer.facts), text)
             # The facts alone give the same answer, also after they were stored.

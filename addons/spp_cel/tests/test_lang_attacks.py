@@ -18,7 +18,7 @@ from lark.lexer import BasicLexer
 from odoo.tests import BaseCase, tagged
 from odoo.tools import SQL
 
-from ..lang import RuleError, compile_rule, interpret, ir, parser, prescan, sql
+from ..lang import RuleError, compile_rule, compile_value, interpret, ir, parser, prescan, sql
 from ..lang.check import MAX_NODES
 from .common import RuleCase
 from .lang_registry import AS_OF, SCHEMA, VARIABLES, born, household
@@ -267,6 +267,40 @@ class TestAttacks(AttackCase):
                 rule.evaluate(record, AS_OF, VARIABLES)
             calls.append(work.of["steps"])
         self.assertLess(calls[1], 1.5 * 100 * calls[0])
+
+    def test_lists_inside_of_lists_end_within_the_budget_of_steps(self):
+        """They take the square of the members: a record with too many is undetermined, and says why."""
+        rule, _work = self.run_text("group.members.exists(a, group.members.exists(b, b.age > a.age + 90))")
+        self.patch(interpret, "MAX_STEPS", 20_000)
+        for members, given_up in ((30, False), (300, True)):
+            record = household(*[born(n % 80) for n in range(members)])
+            with Work() as work:
+                result = rule.evaluate(record, AS_OF, VARIABLES)
+            self.assertLessEqual(work.of["steps"], interpret.MAX_STEPS + 1)
+            self.assertIs(result.given_up, given_up)
+        self.assertEqual(result.outcome, "undetermined")
+        self.assertEqual(
+            result.missing, ["The lists are too long for this rule: no answer after 20000 steps."]
+        )
+        self.assertEqual(rule.explain(result.facts), result.missing)
+        with self.assertRaises(interpret.TooManySteps):
+            rule.why(record, AS_OF, VARIABLES)
+        total = compile_value(
+            "group.members.sum(a, group.members.count(b, b.age > a.age))", SCHEMA, "group", VARIABLES
+        )
+        self.assertIsNone(total.value(record, AS_OF, VARIABLES))
+
+    def test_a_list_in_a_list_of_thousands_ends(self):
+        rule = compile_rule(
+            "group.members.exists(a, group.members.exists(b, b.age > a.age + 90))", SCHEMA, "group"
+        )
+        record = household(*[born(n % 80) for n in range(3000)])
+        self.assertTrue(rule.evaluate(record, AS_OF).given_up)
+        self.assertIsNone(rule.change(record, AS_OF))
+
+    def test_maps_of_maps_over_members_stay_small(self):
+        for step in (".map(s, s + s)", ".map(s, s > 5 ? s : s * 2)", ".map(s, true, s + 1)"):
+            self.run_text("group.members.map(m, m.age)" + step * 22 + ".sum() > 1")
 
     def test_half_typed_rules_are_refused_or_read(self):
         """Every beginning of a rule, as the editor sees it while somebody types."""

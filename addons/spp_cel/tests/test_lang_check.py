@@ -63,7 +63,13 @@ class TestLangCheck(BaseCase):
         self.refuse("group.has(group.income)", "group", 7, "written differently")
 
     def test_what_is_not_supported_is_said(self):
-        self.refuse("group.members.map(m, m.age).size() > 1", "group", 15, "cannot be used over records")
+        self.refuse("group.members.map(m, m.age) == [1]", "group", 15, "A list cannot stand here")
+        self.refuse("group.members.sum() > 1", "group", 15, "used over records")
+        self.refuse("[1, 2].sum() > 1", "group", 8, "used over records")
+        self.refuse("group.members.map(m, m.gender).sum() > 1", "group", 32, "cannot be used with a text")
+        self.refuse("group.members.exists(m, m.gender) || unknown(1)", "group", 27, "A condition is expected")
+        self.refuse("group.income > 1.0 || unknown('')", "group", 31, "reason is written out")
+        self.refuse("today() > today() || timestamp(today()).getHours('x') > 1", "group", 41, "time zone")
         self.refuse("individual.age / 2.0 > 1.0", "individual", 1, "write 12.0")
         self.refuse("individual.age > 1 ? 1 : 'a'", "individual", 1, "of one kind")
         self.refuse("individual.birthdate > 3", "individual", 1, "a date cannot be compared".capitalize())
@@ -93,6 +99,7 @@ class TestLangCheck(BaseCase):
         rule = compile_rule("group.children >= 2", SCHEMA, "group", VARIABLES, computed)
         written = compile_rule("group.members.filter(m, m.age < 18).size() >= 2", SCHEMA, "group")
         self.assertEqual(rule.node, written.node)
+        self.assertEqual(rule.node.left.origin, "group.children")
         for text, words, suggestion in (
             ("group.a > 1", "These variables need each other: a → b → a", ""),
             ("group.wrong > 1.0", "In the variable “wrong”: “group” has no field “incme”", "income"),
@@ -103,6 +110,7 @@ class TestLangCheck(BaseCase):
                 compile_rule(text, SCHEMA, "group", VARIABLES, computed)
             self.assertIn(words, caught.exception.message)
             self.assertEqual(caught.exception.suggestion, suggestion)
+            self.assertEqual(caught.exception.variable, "wrong" if "wrong" in text else "")
 
     def test_computed_variables_that_grow_without_end_are_refused(self):
         computed = {

@@ -55,6 +55,57 @@ class TestLangWhy(WhyCase):
         )
         self.assertEqual(tree.value, "1 for certain, at most 2 (birthdate of 1 not known)")
 
+    def test_a_computed_variable_is_named_and_spelled_out_below(self):
+        computed = {
+            ("individual", "is_child"): "individual.age < 18",
+            ("group", "children"): "group.members.filter(m, m.is_child).size()",
+            ("group", "ratio"): "double(group.children) / double(group.members.size())",
+            ("group", "young"): "group.children > 0 && group.ratio > 0.9",
+        }
+
+        def why(text, *members):
+            rule = compile_rule(text, SCHEMA, "group", VARIABLES, computed)
+            record = household(*members)
+            return rule.why(record, AS_OF, VARIABLES), rule.explain(rule.evaluate(record, AS_OF).facts)
+
+        tree, sentences = why("group.ratio > 0.5", named("A", 4), named("B", 30))
+        self.assertEqual((tree.text, tree.variable), ("group.ratio > 0.5", ""))
+        self.assertEqual(tree.words, "Ratio: 0.5 (children: 1; members: 2); over 0.5 is needed.")
+        self.assertEqual(sentences, [tree.words])
+        (ratio,) = tree.children
+        self.assertEqual((ratio.variable, ratio.words, ratio.value), ("group.ratio", "Ratio: 0.5", "0.5"))
+        (spelled,) = ratio.children
+        self.assertEqual([part.words for part in spelled.children], ["Children: 1", "Members: 2"])
+        self.assertEqual(spelled.text, "double(group.children) / double(group.members.size())")
+        children = spelled.children[0]
+        self.assertEqual((children.variable, children.words), ("group.children", "Children: 1"))
+        self.assertEqual([item.name for item in children.children[0].items], ["A", "B"])
+
+        tree, sentences = why("!group.young", named("A", 4))
+        self.assertEqual((tree.variable, tree.state), ("group.young", "false"))
+        self.assertEqual(tree.words, "Young: yes; no is needed.")
+        self.assertEqual(
+            sentences,
+            [
+                "Young: yes; no is needed (Children: 1; none is allowed; "
+                "Ratio: 1 (children: 1; members: 1); at most 0.9 is needed)."
+            ],
+        )
+        self.assertEqual(tree.children[0].words, "At least one of these:")
+
+        tree, sentences = why("group.members.all(m, !m.is_child)", named("A", None))
+        self.assertEqual(tree.because, ["birthdate of A"])
+        self.assertIn("Members with is child: yes", sentences[0])
+
+    def test_what_is_unknown_on_purpose_says_why(self):
+        text = "group.members.exists(m, m.is_head) ? group.income > 1.0 : unknown('the head is not known')"
+        tree = self.why(text, household(born(30), income=5.0))
+        self.assertEqual((tree.state, tree.because), ("missing", ["the head is not known"]))
+        rule = self.rule(text, household())
+        result = rule.evaluate(household(born(30)), AS_OF)
+        self.assertEqual(result.missing, ["the head is not known"])
+        self.assertEqual(rule.explain(result.facts), ["The head is not known."])
+
     def test_a_large_list_is_cut_and_says_so(self):
         record = household(*(named(f"P{number}", 30) for number in range(SHOWN_ITEMS + 5)), named("Q", 2))
         tree = self.why("group.members.exists(m, m.age < 5)", record)

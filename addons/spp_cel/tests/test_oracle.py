@@ -53,6 +53,8 @@ def about(record):
         st.builds("({} > 5) == ({} < 50)".format, whole, whole),
         st.sampled_from([f"has({record}.income)", f"!has({record}.gender)", "true", "false",
                          "timestamp('2024-02-29T23:30:00Z').getDayOfYear() == 59",
+                         "timestamp('2024-02-29T23:30:00Z').getHours('Asia/Kathmandu') == 5",
+                         "timestamp('2024-02-29T23:30:00Z').getDate('-23:59') == 28",
                          "timestamp('2024-02-29T00:00:00Z') + duration('24h') > timestamp('2024-02-29T12:00:00Z')"]),
     )  # fmt: skip
 
@@ -62,8 +64,13 @@ ITEMS = st.builds("group.members.filter(m, {})".format, ITEM) | st.just("group.m
 GROUP = joined(
     st.builds("{}.{}(m, {})".format, ITEMS, st.sampled_from(["exists", "all", "exists_one"]), ITEM)
     | st.builds("{}.size() {} {}".format, ITEMS, COMPARISON, NUMBER)
+    | st.builds("{}.map(m, m.age).{}(v, v {} {})".format, ITEMS,
+                st.sampled_from(["exists", "all", "exists_one"]), COMPARISON, NUMBER)
+    | st.builds("{}.map(m, {}, m.income).filter(v, v {} {}).size() == {}".format, ITEMS, ITEM, COMPARISON,
+                DECIMAL, NUMBER)
+    | st.builds("{} in {}.map(m, m.gender)".format, TEXT, ITEMS)
     | st.builds("size({}) {} size({})".format, ITEMS, COMPARISON, ITEMS)
-)
+)  # fmt: skip
 PERSON = st.fixed_dictionaries(
     {
         "birthdate": st.none() | st.dates(datetime.date(1920, 1, 1), datetime.date(2026, 1, 1)),

@@ -187,7 +187,7 @@ class TestVariable(RuleCase):
         self.env["spp.cel.variable"].search([("name", "=", "senior_age")]).unlink()
         self.env.registry.clear_cache()
         self.assertEqual(self.outcomes(version, self.groups), before)
-        self.assertIn("Members with", version._explain(*reversed(before[self.groups[0].id]), AS_OF))
+        self.assertIn("Seniors: ", version._explain(*reversed(before[self.groups[0].id]), AS_OF))
         rule.invalidate_recordset()
         self.assertIn("seniors", rule.problem)
         rule.expression = "group.members.size() > 1"

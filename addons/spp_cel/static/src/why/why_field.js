@@ -25,8 +25,8 @@ export class WhyPart extends Component {
     static props = { part: Object };
 
     setup() {
-        // What made the outcome is open to begin with.
-        this.state = useState({ open: this.props.part.decides });
+        // What made the outcome is open to begin with; what a computed variable is made of is not.
+        this.state = useState({ open: this.props.part.decides && !this.props.part.variable });
         this.marks = MARKS;
         this.wordsOf = wordsOf;
     }
