@@ -48,9 +48,7 @@ def seen(node, target, facts):
     """What a rule or an amount looked at, each with the value it had: "Members: 3"."""
     source = interpret.Facts(facts)
     looked_at = ir.facts(node, target).values()
-    return [
-        f"{subject(part)}: {show(part, source)}" for part in looked_at if not isinstance(part, ir.Today)
-    ]
+    return [f"{subject(part)}: {show(part, source)}" for part in looked_at if not isinstance(part, ir.Today)]
 
 
 def missing(node, source):

@@ -473,8 +473,11 @@ class _Compiler:
 
     def _grouped(self, members):
         """The LEFT JOIN that counts. Conditions are columns first: an aggregate over columns of an
-        outer query only would belong to that query. Where nobody asks for the number of all items,
-        those that no condition wants are left out before grouping."""
+            outer query only would belong to that query. Where nobody asks for the number of all items,
+            those that no condition wants are left out before grouping.
+
+        A LIMIT that nothing reaches, where everybody is counted: without it PostgreSQL may read the population in
+        several processes and let each of them count everybody."""
         collection, owner = members.collection, members.owner
         columns = [Sql(f"link.{collection.owner} AS id")]
         totals = ["count(*) AS n"]
@@ -496,9 +499,10 @@ class _Compiler:
         holder = f"link.{collection.owner}"
         asked = "" if self.most else f" JOIN {POPULATION} ON {POPULATION}.id = {holder}"
         outer = f" JOIN {owner.table} owner ON owner.id = {holder} {owner.joins()}" if owner.used else ""
+        once = f" LIMIT {functions.INT64[-1]}" if self.most else ""
         return Sql(
             f"LEFT JOIN (SELECT id, {', '.join(totals)} FROM (SELECT %s FROM %s{asked}{outer}"
-            f" WHERE %s AND %s) items GROUP BY id) {collection.name}_ ON {collection.name}_.id = r.id",
+            f" WHERE %s AND %s) items GROUP BY id{once}) {collection.name}_ ON {collection.name}_.id = r.id",
             Sql.join(", ", columns),
             self._linked(members),
             self._live(collection),

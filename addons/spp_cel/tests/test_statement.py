@@ -34,6 +34,18 @@ class TestStatement(RuleCase):
             plan = self.plan(self.rule(text).draft_version_id._outcome_query(everybody, AS_OF))
             self.assertNotIn("SubPlan", plan, text)
 
+    def test_lists_are_counted_for_everybody_where_most_are_asked_and_once(self):
+        rule, constants = self.rule(
+            "group.members.filter(m, m.age < 5).size() >= 2"
+        ).draft_version_id._compile()
+        everybody = self.env["spp.cel.schema"]._population("group")
+        self.assertTrue(self.env["spp.cel.schema"]._is_most(rule, everybody))
+        self.assertFalse(self.env["spp.cel.schema"]._is_most(rule, self.population(self.groups)))
+        for most in (False, True):
+            text, _params = rule.to_sql(everybody.code, everybody.params, AS_OF, constants, most=most)
+            self.assertEqual("JOIN spp_population" in text, not most)
+            self.assertEqual("LIMIT" in text, most)  # so that no process counts them all again
+
     def test_a_collection_is_read_once_whatever_is_counted(self):
         text = (
             "group.members.filter(m, m.age < 5).size() >= 2 && group.members.filter(m, m.age > 60).size() == 1"
