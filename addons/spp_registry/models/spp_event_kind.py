@@ -22,7 +22,12 @@ class SppEventKind(models.Model):
 
     _sql_constraints = [
         ("code_unique", "UNIQUE (code)", "Another event kind already has this code."),
-        ("code_plain", "CHECK (code ~ '^[a-z][a-z0-9_]*$')", "A code has small letters, digits and _ only."),
+        (
+            "code_plain",
+            "CHECK (code <> '' AND translate(code, 'abcdefghijklmnopqrstuvwxyz0123456789_', '') = ''"
+            " AND code !~ '^(\\d|_)')",
+            "A code has small letters, digits and _ only.",
+        ),
     ]
 
     @api.model_create_multi
