@@ -107,6 +107,7 @@ class TestTakeBack(ProgramsCase):
         north = self.env["spp.area"].create({"name": "N", "code": "TB-N"})
         self.members[0].partner_id.sudo().area_id = north
         self.officer.spp_area_ids = north
+        self.env.invalidate_all()  # what was read before the officer was limited
         self.assertEqual(decision.line_ids.membership_id, self.members[0])
         with self.assertRaisesRegex(AccessError, "whom you may not see"):
             decision.action_take_back("Not so")
