@@ -125,7 +125,9 @@ class TestSend(PayerCase):
         # A person enters another account and pays again: a new payment, a new reference.
         refused.payment_account_ids.action_end()
         self.give_account(refused, "55443322", is_primary=True)
-        new = self.env["spp.payment"].browse(payment.with_user(self.manager).action_reissue())
+        new = self.env["spp.payment"].browse(
+            payment.with_user(self.manager).action_reissue("The account was corrected")
+        )
         self.assertEqual(new.account_number, "55443322")
         self.send(cycle)
         self.ask()
@@ -281,7 +283,7 @@ class TestUnknown(PayerCase):
         payments = cycle.payment_ids
         payments.with_user(self.finance).action_settle("never_received", "Letter of the payer, no. 7")
         payments.with_user(self.second_finance).action_confirm_settlement()
-        payments.with_user(self.manager).action_reissue()
+        payments.with_user(self.manager).action_reissue("The account was corrected")
         self.send(cycle)
         self.ask()
         self.assertEqual(self.states(cycle), ["paid", "paid", "rejected", "rejected"])

@@ -41,6 +41,9 @@ class Finding:
     code: str = ""
     at: datetime | None = None  # UTC, without offset
     alert: str = ""  # something a person must look at, whatever the state
+    paid_amount: Decimal | None = (
+        None  # what the payer says it paid, where that is not what it was asked to pay
+    )
 
 
 @dataclass(frozen=True)
@@ -258,7 +261,7 @@ def _read_entry(entry, amount, currency):
     if state == "paid":
         differs = _differs(entry, amount, currency)
         if differs:
-            return Finding("unknown", differs, code, at, alert=differs)
+            return Finding("unknown", differs, code, at, differs, _other_amount(entry, amount))
     return Finding(state, reason or REMARKS.get(status, ""), code, at)
 
 
@@ -276,6 +279,15 @@ def _differs(entry, amount, currency):
     if told_currency and told_currency.upper() != currency:
         return f"The payer reports that it paid in {told_currency[:3]} instead of {currency}."
     return ""
+
+
+def _other_amount(entry, amount):
+    """The amount that the payer says it paid, where it is another one and can be read; else None."""
+    try:
+        told = Decimal(str(entry.get("amount")))
+    except InvalidOperation:
+        return None
+    return told if told.is_finite() and told != amount and 0 <= told < 10**15 else None
 
 
 def moment(text):

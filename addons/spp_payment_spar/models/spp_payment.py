@@ -29,10 +29,11 @@ class Payment(models.Model):
                           FROM spp_payment p
                           JOIN spp_payment_account account ON account.id = p.account_id
                           JOIN spp_spar_mapper used ON used.company_id = p.company_id AND used.active
-                         WHERE p.state IN ('ready', 'held')
+                         WHERE p.state IN ('ready', 'held') AND NOT %(handed_out)s
                        ) known
                  WHERE known.state <> 'done'
                 """,
+                handed_out=self._is_handed_out(),
                 state=state,
                 refusal=refusal,
                 no_id=_("The payee has no SPAR ID: the document that makes it is missing."),

@@ -34,6 +34,11 @@ from . import payment_exchange
 from . import payment
 from . import payment_hold
 from . import household_change
+from . import payment_route
+from . import payment_file
+from . import payment_issue
+from . import payment_contradiction
+from . import payment_result
 from . import payment_summary
 from . import cycle_payments
 from . import cycle_difference

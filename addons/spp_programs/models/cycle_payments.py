@@ -4,6 +4,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
+from ..tools.domain import checked
+
 READERS = (
     "spp_base.group_auditor,spp_base.group_program_manager,spp_base.group_finance_officer,spp_base.group_approver,"
     "spp_base.group_payment_releaser"
@@ -121,44 +123,37 @@ class Cycle(models.Model):
 
     # ------------------------------------------------------------------ actions
 
-    def action_prepare_payments(self):
+    def action_prepare_payments(self, domain=None):
         """Make a payment for every approved money entitlement without one, and put them into batches.
 
         Run again, it adds only what is missing. What was rejected or came back is not paid again by it: that is
         decided payment by payment (`spp.payment.action_reissue`). Role: program manager.
 
+        :param domain: only entitlements that fit it: conditions on fields of the entitlement, and on the registrant's
+            as `partner_id.…`; a list, or its text. Whom the user may not see fits none.
         :return: id of the run (spp.run)
         """
         self.ensure_one()
         self._check_role("program_manager")
         self._check_state("approved", "disbursing")
         self.program_id._check_active()
+        domain = checked(self.env["spp.entitlement"], domain or [])
         return self._bulk(
             "prepare_payments",
             _("Prepare payments: %s", self.display_name),
+            [domain],
             rows=self.entitlement_count,
             as_of=self.as_of,
         )
 
-    def _do_prepare_payments(self, run):
+    def _do_prepare_payments(self, run, domain=None):
+        due = self._due_query(domain)
         self._lock()
         self._check_state("approved", "disbursing")
         self.program_id._check_active()
         payments = self.env["spp.payment"]
         run._progress(0, total=2 * self.entitlement_count, stage=_("Payments"))
-        made = payments._prepare(
-            self,
-            SQL(
-                """
-                SELECT e.id AS entitlement_id, NULL::integer AS reissue_of_id
-                  FROM spp_entitlement e
-                 WHERE e.cycle_id = %s AND e.kind = 'money' AND e.state = 'approved'
-                   AND NOT EXISTS (SELECT FROM spp_payment p WHERE p.entitlement_id = e.id AND p.state <> 'cancelled')
-                 ORDER BY e.id
-                """,
-                self.id,
-            ),
-        )
+        made = payments._prepare(self, due)
         run._progress(len(made), stage=_("What must be held, and batches"))
         batches = payments._recheck_holds(self)
         # sudo: a cycle is prepared whole, also where the user's area hides people.
@@ -226,6 +221,31 @@ class Cycle(models.Model):
         }
 
     # ------------------------------------------------------------------ business
+
+    def _due_query(self, domain=None):
+        """SQL: the approved entitlements of money that have no payment, as `_prepare()` takes them.
+
+        :param domain: only those that fit it, and that the user may see
+        """
+        chosen = SQL("TRUE")
+        if domain:
+            entitlements = self.env["spp.entitlement"]
+            entitlements.check_access_rights("read")
+            self.env.flush_all()
+            fitting = entitlements._search([("cycle_id", "=", self.id), *checked(entitlements, domain)])
+            chosen = SQL("e.id IN %s", fitting.subselect())
+        return SQL(
+            """
+            SELECT e.id AS entitlement_id, NULL::integer AS reissue_of_id
+              FROM spp_entitlement e
+             WHERE e.cycle_id = %s AND e.kind = 'money' AND e.state = 'approved'
+               AND NOT EXISTS (SELECT FROM spp_payment p WHERE p.entitlement_id = e.id AND p.state <> 'cancelled')
+               AND %s
+             ORDER BY e.id
+            """,
+            self.id,
+            chosen,
+        )
 
     def _check_may_release(self, ready):
         """One person may hold several roles; on one cycle, who releases has done nothing else."""

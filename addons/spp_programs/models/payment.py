@@ -177,6 +177,11 @@ class Payment(models.Model):
     reissue_ids = fields.One2many(
         comodel_name="spp.payment", inverse_name="reissue_of_id", string="Paid again by", readonly=True
     )
+    dealt_with = fields.Char(
+        string="What was done",
+        readonly=True,
+        help="What was done about the reason for which the payment before was rejected or came back.",
+    )
     settle_outcome = fields.Selection(
         selection=[("paid", "Paid"), ("never_received", "Never received"), ("returned", "Came back")],
         string="Proposed by hand",
@@ -251,14 +256,19 @@ class Payment(models.Model):
         self.action_recheck()
         return True
 
-    def action_reissue(self):
+    def action_reissue(self, dealt_with):
         """Pay again, by new payments with new references, what was rejected or came back. Role: program manager.
 
+        Who issues again does not send: that is for a payment releaser who had no part in it.
+
+        :param dealt_with: what was done about the reason: "New account entered on 3 July"
         :return: ids of the new payments
         """
         self._check_role("program_manager")
+        dealt_with = self._given(dealt_with)
         self._lock()
         self._check_state("rejected", "returned")
+        self._check_no_contradiction()
         made = []
         for cycle in self.cycle_id:
             cycle._lock()
@@ -275,6 +285,7 @@ class Payment(models.Model):
                 payments.ids,
             )
             new = self.browse(self._prepare(cycle, due))
+            new._write_guarded({"dealt_with": dealt_with})
             if len(new) != len(payments):
                 raise UserError(
                     _(
@@ -288,6 +299,7 @@ class Payment(models.Model):
                     "Payment issued again",
                     old=payment.reissue_of_id.reference,
                     new=payment.reference,
+                    note=dealt_with,
                 )
             self._recheck_holds(cycle)
             made += new.ids
@@ -394,13 +406,14 @@ class Payment(models.Model):
         return self._apply(rows)
 
     @api.model
-    def _apply(self, rows, claim_token=None):
+    def _apply(self, rows, claim_token=None, also=()):
         """The one place where states change, for any number of payments in one statement.
 
         A row whose step is not in TRANSITIONS changes nothing: a late "received" does not undo "paid".
         What becomes paid is posted to the fund and its entitlement paid; what is returned, back.
 
         :param rows: [(payment id, state, reason, code, at, alert)], shorter rows being filled up; or SQL of these
+        :param also: steps that are allowed beside those of TRANSITIONS, as (from, to)
         :return: set of the ids that changed
         """
         self.env.flush_all()
@@ -449,9 +462,9 @@ class Payment(models.Model):
                 token=claim_token,
                 now=fields.Datetime.now(),
                 uid=self.env.uid,
-                old=[old for old, _new in PAIRS],
-                new=[new for _old, new in PAIRS],
                 proved=PROVED_NOT_RECEIVED,
+                old=[old for old, _new in (*PAIRS, *also)],
+                new=[new for _old, new in (*PAIRS, *also)],
             )
         )
         changed = [Changed._make(row) for row in self.env.cr.fetchall()]
@@ -737,45 +750,54 @@ class Payment(models.Model):
     def _make_batches(self, scope):
         """Put ready payments without a batch, or in one of a manager the program has left, into new ones.
 
-        A batch is of one cycle and one currency, and has at most the manager's size.
+        A batch is of one cycle, one currency and one route of the manager (spp.payment.route), and has at most the
+        route's size, or the manager's where no route fits.
 
         :return: how many batches were made
         """
         self.env.cr.execute(
             SQL(
                 """
-                WITH numbered AS (
+                WITH routed AS (
                     SELECT p.id, p.cycle_id, p.currency_id, g.id AS program_id, g.code, g.company_id, m.id AS manager_id,
-                           (row_number() OVER (PARTITION BY p.cycle_id, p.currency_id ORDER BY p.id) - 1) / m.batch_size
-                               AS part, p.batch_id AS left_id
+                           m.batch_size, %(route)s AS route_id, p.batch_id AS left_id
                       FROM spp_payment p
                       JOIN spp_program g ON g.id = p.program_id
                       JOIN spp_payment_manager m ON m.id = g.payment_manager_id
                  LEFT JOIN spp_payment_batch b ON b.id = p.batch_id
                      WHERE p.state = 'ready' AND b.manager_id IS DISTINCT FROM m.id AND %(scope)s
+                ), numbered AS (
+                    SELECT r.*, COALESCE(r.route_id, 0) AS route, t.name AS tag,
+                           (row_number() OVER (PARTITION BY r.cycle_id, r.currency_id, r.route_id ORDER BY r.id) - 1)
+                               / COALESCE(t.batch_size, r.batch_size) AS part
+                      FROM routed r
+                 LEFT JOIN spp_payment_route t ON t.id = r.route_id
                 ), parts AS (
                     SELECT nextval('spp_payment_batch_id_seq') AS id, d.*
-                      FROM (SELECT DISTINCT cycle_id, currency_id, program_id, code, company_id, manager_id, part
-                              FROM numbered ORDER BY cycle_id, currency_id, part) d
+                      FROM (SELECT DISTINCT cycle_id, currency_id, program_id, code, company_id, manager_id, route, tag,
+                                   part
+                              FROM numbered ORDER BY cycle_id, currency_id, route, part) d
                 ), made AS (
                     INSERT INTO spp_payment_batch
-                        (id, name, cycle_id, program_id, company_id, manager_id, currency_id, state, payment_count,
+                        (id, name, cycle_id, program_id, company_id, manager_id, currency_id, tag, state, payment_count,
                          total_amount, create_uid, create_date, write_uid, write_date)
                     SELECT parts.id,
                            parts.code || '-' || c.number || '-B'
                                || lpad(parts.id::text, greatest(5, length(parts.id::text)), '0'),
                            parts.cycle_id, parts.program_id, parts.company_id, parts.manager_id, parts.currency_id,
-                           'draft', 0, 0, %(uid)s, %(now)s, %(uid)s, %(now)s
+                           parts.tag, 'draft', 0, 0, %(uid)s, %(now)s, %(uid)s, %(now)s
                       FROM parts
                       JOIN spp_cycle c ON c.id = parts.cycle_id
-                )
+                ), batched AS (
                 UPDATE spp_payment p
                    SET batch_id = parts.id
                   FROM numbered
-                  JOIN parts USING (cycle_id, currency_id, part)
+                  JOIN parts USING (cycle_id, currency_id, route, part)
                  WHERE p.id = numbered.id
-                RETURNING p.batch_id, numbered.left_id
+                RETURNING p.batch_id, numbered.left_id)
+                SELECT DISTINCT batch_id, left_id FROM batched
                 """,
+                route=self._route_case(scope),
                 scope=scope,
                 uid=self.env.uid,
                 now=fields.Datetime.now(),

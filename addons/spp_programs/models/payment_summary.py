@@ -1,4 +1,7 @@
-"""Where the money of a cycle is: for every approved entitlement exactly one row counts it."""
+"""Where the money is, of a cycle and of a batch: every entitlement, and every payment, is counted once.
+
+Both are views: they always are what the payments say at this moment.
+"""
 
 from odoo import fields, models
 from odoo.tools import SQL
@@ -15,6 +18,7 @@ SITUATIONS = [
     ("returned", "Returned"),
     ("ended", "Cancelled or expired"),
 ]
+FIRST = [key for key, _label in SITUATIONS]
 
 
 class PaymentSummary(models.Model):
@@ -32,20 +36,86 @@ class PaymentSummary(models.Model):
 
     @property
     def _table_query(self):
+        """What counts is an entitlement's newest payment that was not given up before it was sent.
+
+        One that ended without ever being approved, and so was never committed, is not part of the approved total.
+        """
         return SQL(
             """
             (SELECT e.cycle_id * 16 + s.ord AS id, e.cycle_id, s.situation, count(*) AS count,
                    sum(e.amount) AS amount, e.currency_id
               FROM spp_entitlement e
-         LEFT JOIN LATERAL (SELECT state FROM spp_payment WHERE entitlement_id = e.id ORDER BY id DESC LIMIT 1) p ON TRUE
+              JOIN spp_cycle c ON c.id = e.cycle_id
+         LEFT JOIN LATERAL (SELECT state FROM spp_payment
+                             WHERE entitlement_id = e.id AND state <> 'cancelled'
+                             ORDER BY id DESC LIMIT 1) p ON TRUE
               JOIN unnest(%s::text[]) WITH ORDINALITY AS s(situation, ord)
                 ON s.situation = CASE
                        WHEN e.state IN ('cancelled', 'expired') THEN 'ended'
-                       WHEN p.state IS NULL OR p.state = 'cancelled' THEN 'not_issued'
+                       WHEN p.state IS NULL THEN 'not_issued'
                        WHEN p.state IN ('sending', 'accepted') THEN 'in_progress'
                        ELSE p.state END
-             WHERE e.kind = 'money' AND e.state <> 'draft'
+             WHERE e.kind = 'money' AND e.state <> 'draft' AND c.approved_at IS NOT NULL
+               AND (e.state NOT IN ('cancelled', 'expired')
+                    OR EXISTS (SELECT FROM spp_fund_entry f
+                                WHERE f.kind = 'release' AND f.origin = 'entitlement:' || e.id))
              GROUP BY e.cycle_id, s.situation, s.ord, e.currency_id)
             """,
-            [key for key, _label in SITUATIONS],
+            FIRST,
         )
+
+
+class PaymentBatchSummary(models.Model):
+    _name = "spp.payment.batch.summary"
+    _description = "Payments of a batch"
+    _auto = False
+    _order = "batch_id, id"
+    _rec_name = "situation"
+
+    batch_id = fields.Many2one(comodel_name="spp.payment.batch", readonly=True)
+    cycle_id = fields.Many2one(comodel_name="spp.cycle", readonly=True)
+    program_id = fields.Many2one(comodel_name="spp.program", readonly=True)
+    manager_id = fields.Many2one(comodel_name="spp.payment.manager", readonly=True)
+    company_id = fields.Many2one(comodel_name="res.company", readonly=True)
+    situation = fields.Selection(selection=SITUATIONS, readonly=True)
+    count = fields.Integer(string="Payments", readonly=True)
+    amount = fields.Monetary(readonly=True)
+    again_amount = fields.Monetary(
+        string="Of these issued again",
+        readonly=True,
+        help="Rejected or returned, and issued again in another batch or to be sent.",
+    )
+    currency_id = fields.Many2one(comodel_name="res.currency", readonly=True)
+
+    @property
+    def _table_query(self):
+        """Held payments are in no batch: they leave theirs, and come into a new one."""
+        return SQL(
+            """
+            (SELECT b.id * 16 + s.ord AS id, b.id AS batch_id, b.cycle_id, b.program_id, b.manager_id, b.company_id,
+                   b.currency_id, s.situation, count(*) AS count, sum(p.amount) AS amount,
+                   COALESCE(sum(p.amount) FILTER (WHERE again.found), 0) AS again_amount
+              FROM spp_payment_batch b
+              JOIN spp_payment p ON p.batch_id = b.id
+         LEFT JOIN LATERAL (SELECT TRUE AS found FROM spp_payment
+                             WHERE reissue_of_id = p.id AND state <> 'cancelled' LIMIT 1) again
+                ON p.state IN ('rejected', 'returned')
+              JOIN unnest(%s::text[]) WITH ORDINALITY AS s(situation, ord)
+                ON s.situation = CASE WHEN p.state = 'cancelled' THEN 'ended'
+                                      WHEN p.state IN ('sending', 'accepted') THEN 'in_progress'
+                                      ELSE p.state END
+             GROUP BY b.id, s.situation, s.ord)
+            """,
+            FIRST,
+        )
+
+
+class PaymentBatch(models.Model):
+    _inherit = "spp.payment.batch"
+
+    summary_ids = fields.One2many(
+        comodel_name="spp.payment.batch.summary",
+        inverse_name="batch_id",
+        string="Where the money is",
+        readonly=True,
+    )

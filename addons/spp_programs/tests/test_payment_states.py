@@ -76,29 +76,33 @@ class TestPaymentStates(PaymentsCase):
         self.assertEqual(self.fund(), (200.0, 0.0))
         self.assertEqual(self.payment.entitlement_id.state, "approved")
         self.assertEqual(self.prepare(self.cycle)["Prepared"], 0)  # not by itself
-        new = self.env["spp.payment"].browse(self.payment.with_user(self.manager).action_reissue())
+        new = self.env["spp.payment"].browse(
+            self.payment.with_user(self.manager).action_reissue("The account was corrected")
+        )
         self.assertEqual((new.reissue_of_id, new.state), (self.payment, "ready"))
         self.assertNotEqual(new.reference, self.payment.reference)
         self.assertTrue(new.batch_id)
         self.go("sending", "paid", payment=new)
         self.assertEqual(self.fund(), (100.0, 100.0))
         with self.assertRaises(UserError):
-            self.payment.with_user(self.manager).action_reissue()
+            self.payment.with_user(self.manager).action_reissue("The account was corrected")
 
     def test_rejected_stays_due_until_a_person_acts(self):
         self.go("sending", "rejected")
         self.assertEqual(self.fund(), (200.0, 0.0))
         self.assertEqual(self.prepare(self.cycle)["Prepared"], 0)
         with self.assertRaises(AccessError):
-            self.payment.with_user(self.finance).action_reissue()
-        new = self.env["spp.payment"].browse(self.payment.with_user(self.manager).action_reissue())
+            self.payment.with_user(self.finance).action_reissue("The account was corrected")
+        new = self.env["spp.payment"].browse(
+            self.payment.with_user(self.manager).action_reissue("The account was corrected")
+        )
         with self.assertRaises(UserError), self.cr.savepoint():
-            self.payment.with_user(self.manager).action_reissue()
+            self.payment.with_user(self.manager).action_reissue("The account was corrected")
         self.go("sending", "rejected", payment=new)
         # The newest may be issued anew, the one before may not.
         with self.assertRaises(UserError), self.cr.savepoint():
-            self.payment.with_user(self.manager).action_reissue()
-        self.assertTrue(new.with_user(self.manager).action_reissue())
+            self.payment.with_user(self.manager).action_reissue("The account was corrected")
+        self.assertTrue(new.with_user(self.manager).action_reissue("The account was corrected"))
 
     def test_nobody_writes_a_payment(self):
         for values in (
@@ -161,7 +165,7 @@ class TestPaymentStates(PaymentsCase):
         self.assertEqual(set(self.cycle.entitlement_ids.mapped("state")), {"expired"})
         self.assertEqual(self.fund(), (0.0, 0.0))
         with self.assertRaises(UserError):
-            self.payment.with_user(self.manager).action_reissue()
+            self.payment.with_user(self.manager).action_reissue("The account was corrected")
 
 
 @tagged("post_install", "-at_install")
@@ -197,7 +201,7 @@ class TestPaymentSettledByHand(PaymentsCase):
         self.settle("never_received")
         self.payment.with_user(self.second_finance).action_confirm_settlement()
         self.assertEqual((self.payment.state, self.payment.reason_code), ("rejected", "never_received"))
-        self.assertTrue(self.payment.with_user(self.manager).action_reissue())
+        self.assertTrue(self.payment.with_user(self.manager).action_reissue("The account was corrected"))
 
     def test_what_two_people_confirmed_is_not_withdrawn_by_one(self):
         self.settle("paid")
@@ -216,9 +220,9 @@ class TestPaymentSettledByHand(PaymentsCase):
     def test_a_cancelled_new_issue_leaves_the_payment_to_be_issued_again(self):
         self.settle("never_received")
         self.payment.with_user(self.second_finance).action_confirm_settlement()
-        (again,) = self.payment.with_user(self.manager).action_reissue()
+        (again,) = self.payment.with_user(self.manager).action_reissue("The account was corrected")
         self.env["spp.payment"].browse(again).with_user(self.manager).action_cancel("Wrong account")
-        self.assertTrue(self.payment.with_user(self.manager).action_reissue())
+        self.assertTrue(self.payment.with_user(self.manager).action_reissue("The account was corrected"))
 
     def test_what_comes_back_after_the_cycle_was_closed_is_free_again(self):
         self.payment._set_state("paid")

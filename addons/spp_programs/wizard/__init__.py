@@ -7,3 +7,6 @@ from . import cycle_reason
 from . import cycle_open
 from . import payment_decision
 from . import cycle_close
+from . import payment_prepare
+from . import payment_result_read
+from . import contradiction_decision

@@ -1,0 +1,466 @@
+"""Results that a payer or a payout team gives back as a file or over XML-RPC: looked at first, then applied, once.
+
+Rows are stored and judged by one statement, and judged again when they are applied. What is in order changes its
+payment; what contradicts the books becomes a contradiction; what is wrong is listed with the reason. None of them
+stops the rest.
+"""
+
+import hashlib
+import json
+from decimal import Decimal
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
+
+from ..tools import sheet
+from ..tools.money import PLAIN
+
+OUTCOMES = ("paid", "rejected", "returned")
+# outcome: states that a payment may be in
+FROM_STATES = [
+    (outcome, state)
+    for outcome, states in (
+        ("paid", ("accepted", "unknown")),
+        ("rejected", ("accepted", "unknown")),
+        ("returned", ("paid",)),
+    )
+    for state in states
+]
+COLUMNS = ("reference", "outcome", "amount", "currency", "date", "reason", "evidence", "collected_by")
+VERDICTS = [
+    ("ok", "Will be applied"),
+    ("applied", "Applied"),
+    ("already", "It is so already"),
+    ("contradiction", "Contradicts the books"),
+    ("unknown_reference", "No payment of this manager has this reference"),
+    ("duplicate", "Another row is about the same payment"),
+    ("bad_outcome", "The outcome is none of paid, rejected, returned"),
+    ("bad_amount", "The amount is missing or no number"),
+    ("bad_date", "The date is no date like 2026-11-21, or lies ahead"),
+    ("wrong_currency", "The currency is another than the payment's"),
+    ("amount_differs", "The amount is another than the payment's"),
+    ("no_evidence", "Nothing shows that it was handed out"),
+    ("own_release", "You released it: somebody else reads its result"),
+    ("state", "The payment's state does not allow it"),
+]
+FINE = ("ok", "applied", "already", "contradiction")
+
+
+class PaymentManager(models.Model):
+    _inherit = "spp.payment.manager"
+
+    def import_results(self, rows, request_key):
+        """Apply results of payments of this manager. Role: finance officer.
+
+        :param rows: list of dicts of texts: `reference`, `outcome` (paid, rejected, returned), `amount` (decimal
+            string; needed where it was paid or returned), and where there are any `currency`, `date`, `reason`,
+            `evidence` and `collected_by` (`evidence` is needed where money was handed out)
+        :param request_key: chosen by the caller; a call that is repeated with it applies nothing and answers the same
+        :return: {"result": id of the spp.payment.result, "rows", "applied", "already", "contradictions": numbers,
+            "errors": [{"row": 1 for the first, "reference", "problem", "message"}]}
+        """
+        result = self._read_results(rows, request_key, name=request_key)
+        if result.state == "read":
+            result.action_apply()
+        return result._answer()
+
+    def preview_results(self, rows, request_key):
+        """Say what `import_results` with the same rows and key would do, and change no payment. See there."""
+        return self._read_results(rows, request_key, name=request_key)._answer()
+
+    def _read_results(self, rows, request_key, name):
+        self.ensure_one()
+        results = self.env["spp.payment.result"]
+        results._check_importer()
+        self.check_access_rights("read")
+        self.check_access_rule("read")
+        key = (request_key or "").strip()
+        if not key:
+            raise UserError(_("Results need a request key."))
+        if not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise UserError(_("Results are a list of rows, each with a reference and an outcome."))
+        if len(rows) > sheet.MOST_ROWS:
+            raise UserError(_("At most %s rows at once.", sheet.MOST_ROWS))
+        clean = [[str(row.get(column) or "").strip() for column in COLUMNS] for row in rows]
+        fingerprint = hashlib.sha256(json.dumps(clean).encode()).hexdigest()
+        self.env.cr.execute(
+            SQL("SELECT id FROM spp_payment_manager WHERE id = %s FOR NO KEY UPDATE", self.id),
+            log_exceptions=False,  # a call that is repeated at once waits, and then finds the first one's result
+        )
+        result = results.search([("manager_id", "=", self.id), ("request_key", "=", key)])
+        if result:
+            if result.fingerprint != fingerprint:
+                raise UserError(_("The request key %s was used before, for other rows.", key))
+            return result
+        # sudo: results are kept by these methods only; the role was checked.
+        result = results.sudo()._make(self, name, key, fingerprint, clean)
+        return result.with_env(self.env)
+
+
+class PaymentResult(models.Model):
+    _name = "spp.payment.result"
+    _description = "Payment results"
+    _order = "id desc"
+    _inherit = ["spp.guarded.mixin"]
+
+    _guarded_fields = frozenset(
+        {
+            "name",
+            "manager_id",
+            "request_key",
+            "fingerprint",
+            "state",
+            "read_by",
+            "read_at",
+            "applied_by",
+            "applied_at",
+        }
+    )
+
+    name = fields.Char(required=True, readonly=True)
+    manager_id = fields.Many2one(
+        comodel_name="spp.payment.manager", required=True, readonly=True, ondelete="restrict"
+    )
+    company_id = fields.Many2one(comodel_name="res.company", related="manager_id.company_id")
+    request_key = fields.Char(required=True, readonly=True)
+    fingerprint = fields.Char(
+        string="SHA-256", required=True, readonly=True, help="Of the rows as they were read."
+    )
+    state = fields.Selection(
+        selection=[("read", "To be looked at"), ("applied", "Applied"), ("discarded", "Discarded")],
+        required=True,
+        readonly=True,
+        default="read",
+    )
+    read_by = fields.Many2one(comodel_name="res.users", readonly=True, ondelete="restrict")
+    read_at = fields.Datetime(readonly=True)
+    applied_by = fields.Many2one(comodel_name="res.users", readonly=True, ondelete="restrict")
+    applied_at = fields.Datetime(readonly=True)
+    row_ids = fields.One2many(
+        comodel_name="spp.payment.result.row", inverse_name="result_id", string="Rows", readonly=True
+    )
+    row_count = fields.Integer(string="Number of rows", compute="_compute_counts")
+    fine_count = fields.Integer(string="In order", compute="_compute_counts")
+    contradiction_count = fields.Integer(string="Contradictions", compute="_compute_counts")
+    problem_count = fields.Integer(string="Wrong", compute="_compute_counts")
+
+    _sql_constraints = [
+        ("request_once", "UNIQUE(manager_id, request_key)", "These results were read before."),
+    ]
+
+    def _compute_counts(self):
+        counts = {}
+        for result, verdict, count in self.env["spp.payment.result.row"]._read_group(
+            [("result_id", "in", self.ids)], ["result_id", "verdict"], ["__count"]
+        ):
+            counts.setdefault(result.id, {})[verdict] = count
+        for result in self:
+            of_result = counts.get(result.id, {})
+            result.row_count = sum(of_result.values())
+            result.contradiction_count = of_result.get("contradiction", 0)
+            result.fine_count = sum(of_result.get(verdict, 0) for verdict in ("ok", "applied", "already"))
+            result.problem_count = result.row_count - result.fine_count - result.contradiction_count
+
+    # ------------------------------------------------------------------ actions
+
+    def action_apply(self):
+        """Apply the rows that are in order, as things stand now. Role: finance officer."""
+        self._check_importer()
+        for result in self:
+            result._lock()
+            if result.state != "read":
+                raise UserError(_("%s was applied or discarded before.", result.name))
+            run = self.env["spp.run"]._start(
+                "payment_results", _("Results: %s", result.name), result.manager_id
+            )
+            result._judge()
+            result._apply_rows()
+            result._write_guarded(
+                {"state": "applied", "applied_by": self.env.uid, "applied_at": fields.Datetime.now()}
+            )
+            answer = result._answer()
+            counts = {_("Applied"): answer["applied"], _("Already so"): answer["already"],
+                      _("Contradictions"): answer["contradictions"], _("Wrong"): len(answer["errors"])}  # fmt: skip
+            self.env["spp.audit.entry"]._log(
+                "Payment results applied",
+                result,
+                new={**{name: answer[name] for name in ("applied", "already", "contradictions")},
+                     "errors": len(answer["errors"]), "sha256": result.fingerprint},
+                run=run,
+            )  # fmt: skip
+            run._finish(counts)
+        return True
+
+    def action_discard(self):
+        """Leave results that were looked at unapplied; the same file can be read again. Role: finance officer."""
+        self._check_importer()
+        for result in self:
+            result._lock()
+            if result.state != "read":
+                raise UserError(_("%s was applied or discarded before.", result.name))
+            result._write_guarded({"state": "discarded", "request_key": f"{result.request_key} #{result.id}"})
+        return True
+
+    def action_judge(self):
+        """Look at the rows again, as things stand now. Role: finance officer."""
+        self._check_importer()
+        for result in self.filtered(lambda result: result.state == "read"):
+            result._judge()
+        return True
+
+    # ------------------------------------------------------------------ business
+
+    def _check_importer(self):
+        self._check_role("finance_officer")
+        if self.env.user.spp_area_ids:
+            raise AccessError(_("Results are read whole: by somebody who is not limited to areas."))
+
+    @api.model
+    def _make(self, manager, name, key, fingerprint, rows):
+        result = self._insert(manager, name, key, fingerprint)
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        amounts = [row[2] if PLAIN.fullmatch(row[2]) and Decimal(row[2]) > 0 else None for row in rows]
+        dates = [_as_date(row[4]) for row in rows]
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO spp_payment_result_row
+                    (result_id, number, reference, outcome_text, amount_text, currency, date_text, reason, evidence,
+                     collected_by, amount, date, verdict, create_uid, create_date, write_uid, write_date)
+                SELECT %(result)s, number, reference, outcome, amount_text, currency, date_text, NULLIF(reason, ''),
+                       NULLIF(evidence, ''), NULLIF(collected_by, ''), amount, date, 'ok',
+                       %(uid)s, %(now)s, %(uid)s, %(now)s
+                  FROM unnest(%(references)s::text[], %(outcomes)s::text[], %(texts)s::text[], %(currencies)s::text[],
+                              %(date_texts)s::text[], %(reasons)s::text[], %(evidence)s::text[], %(by)s::text[],
+                              %(amounts)s::numeric[], %(dates)s::date[]) WITH ORDINALITY
+                       AS given(reference, outcome, amount_text, currency, date_text, reason, evidence, collected_by,
+                                amount, date, number)
+                """,
+                result=result.id,
+                references=columns[0],
+                outcomes=[outcome.lower() for outcome in columns[1]],
+                texts=columns[2],
+                currencies=[currency.upper() for currency in columns[3]],
+                date_texts=columns[4],
+                reasons=columns[5],
+                evidence=columns[6],
+                by=columns[7],
+                amounts=amounts,
+                dates=dates,
+                uid=self.env.uid,
+                now=fields.Datetime.now(),
+            ),
+            log_exceptions=False,
+        )
+        result._judge()
+        return result
+
+    def _insert(self, manager, name, key, fingerprint):
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO spp_payment_result
+                    (name, manager_id, request_key, fingerprint, state, read_by, read_at,
+                     create_uid, create_date, write_uid, write_date)
+                VALUES (%(name)s, %(manager)s, %(key)s, %(fingerprint)s, 'read', %(uid)s, %(now)s,
+                        %(uid)s, %(now)s, %(uid)s, %(now)s)
+                RETURNING id
+                """,
+                name=name,
+                manager=manager.id,
+                key=key,
+                fingerprint=fingerprint,
+                uid=self.env.uid,
+                now=fields.Datetime.now(),
+            )
+        )
+        return self.browse(self.env.cr.fetchone())
+
+    def _judge(self):
+        """Find each row's payment and say what would become of the row, for all rows in one statement."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH judged AS (
+                    SELECT r.id, p.id AS payment_id,
+                           CASE WHEN p.id IS NULL THEN 'unknown_reference'
+                                WHEN r.outcome_text <> ALL(%(outcomes)s) THEN 'bad_outcome'
+                                WHEN r.outcome_text <> 'rejected' AND r.amount IS NULL THEN 'bad_amount'
+                                WHEN (r.date IS NULL AND r.date_text <> '') OR r.date > %(today)s THEN 'bad_date'
+                                WHEN row_number() OVER (PARTITION BY r.reference ORDER BY r.number) > 1 THEN 'duplicate'
+                                WHEN r.currency <> '' AND r.currency <> c.name THEN 'wrong_currency'
+                                WHEN r.outcome_text = p.state AND (r.amount IS NULL OR r.amount = p.amount)
+                                     THEN 'already'
+                                WHEN b.released_by = %(uid)s THEN 'own_release'
+                                WHEN r.outcome_text = 'paid' AND m.provider = ANY(%(without)s) AND r.evidence IS NULL
+                                     THEN 'no_evidence'
+                                WHEN r.outcome_text = 'paid' AND p.state = ANY(%(ended)s) THEN 'contradiction'
+                                WHEN step.state IS NULL AND NOT (r.outcome_text = 'paid' AND p.state = 'paid')
+                                     THEN 'state'
+                                WHEN r.outcome_text = 'paid' AND r.amount <> p.amount THEN 'contradiction'
+                                WHEN r.outcome_text = 'returned' AND r.amount <> p.amount THEN 'amount_differs'
+                                ELSE 'ok' END AS verdict
+                      FROM spp_payment_result_row r
+                      JOIN spp_payment_result result ON result.id = r.result_id
+                      JOIN spp_payment_manager m ON m.id = result.manager_id
+                 LEFT JOIN (spp_payment p JOIN spp_payment_batch b ON b.id = p.batch_id
+                                          JOIN res_currency c ON c.id = p.currency_id)
+                        ON p.reference = r.reference AND b.manager_id = m.id
+                 LEFT JOIN unnest(%(for_outcome)s::text[], %(from_state)s::text[]) AS step(outcome, state)
+                        ON step.outcome = r.outcome_text AND step.state = p.state
+                     WHERE r.result_id = %(result)s
+                )
+                UPDATE spp_payment_result_row r
+                   SET payment_id = judged.payment_id, verdict = judged.verdict
+                  FROM judged
+                 WHERE r.id = judged.id AND (r.payment_id, r.verdict) IS DISTINCT FROM (judged.payment_id, judged.verdict)
+                """,
+                result=self.id,
+                uid=self.env.uid,
+                today=fields.Date.context_today(self),
+                outcomes=list(OUTCOMES),
+                ended=["rejected", "cancelled"],
+                without=self.env["spp.payment.manager"]._providers_without_accounts(),
+                for_outcome=[outcome for outcome, _state in FROM_STATES],
+                from_state=[state for _outcome, state in FROM_STATES],
+            )
+        )
+        self.env.invalidate_all()
+
+    def _apply_rows(self):
+        """Change the payments of the rows that are in order, and list what contradicts the books."""
+        # The unique index on what was applied is what refuses a second time, whoever does it at the same moment.
+        self.env.cr.execute(
+            SQL(
+                "UPDATE spp_payment_result_row SET verdict = 'applied' WHERE result_id = %s AND verdict = 'ok'"
+                " RETURNING id",
+                self.id,
+            )
+        )
+        count = self.env.cr.rowcount
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE spp_payment p
+                   SET handed_to = COALESCE(r.collected_by, p.payee_name), handed_on = COALESCE(r.date, %s),
+                       hand_evidence = r.evidence, handed_by = %s
+                  FROM spp_payment_result_row r
+                 WHERE r.result_id = %s AND r.verdict = 'applied' AND r.outcome_text = 'paid' AND r.payment_id = p.id
+                   AND r.evidence IS NOT NULL
+                """,
+                fields.Date.context_today(self),
+                self.env.uid,
+                self.id,
+            )
+        )
+        # sudo: results may be about payments that the payer had long before this user came; the role was checked.
+        changed = (
+            self.env["spp.payment"]
+            .sudo()
+            ._apply(
+                SQL(
+                    """
+                SELECT payment_id, outcome_text, COALESCE(reason, ''), 'result', date::timestamp, ''
+                  FROM spp_payment_result_row
+                 WHERE result_id = %s AND verdict = 'applied'
+                """,
+                    self.id,
+                )
+            )
+        )
+        if len(changed) != count:
+            raise UserError(_("Payments have changed at this very moment. Try again."))
+        self.env["spp.payment.contradiction"].sudo()._list(
+            SQL(
+                """
+                SELECT r.payment_id,
+                       CASE WHEN p.state = ANY(%(ended)s) THEN 'late_paid' ELSE 'amount' END,
+                       r.amount, r.date, concat_ws(', ', %(source)s::text, 'row ' || r.number, r.reason, r.evidence)
+                  FROM spp_payment_result_row r
+                  JOIN spp_payment p ON p.id = r.payment_id
+                 WHERE r.result_id = %(result)s AND r.verdict = 'contradiction'
+                """,
+                ended=["rejected", "cancelled"],
+                source=self.name,
+                result=self.id,
+            )
+        )
+
+    def _answer(self):
+        """What an integrator is told: plain values."""
+        self.env.cr.execute(
+            SQL(
+                "SELECT verdict, count(*) FROM spp_payment_result_row WHERE result_id = %s GROUP BY verdict",
+                self.id,
+            )
+        )
+        counts = dict(self.env.cr.fetchall())
+        labels = dict(self.env["spp.payment.result.row"]._fields["verdict"]._description_selection(self.env))
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT number, reference, verdict FROM spp_payment_result_row
+                 WHERE result_id = %s AND verdict <> ALL(%s) ORDER BY number
+                """,
+                self.id,
+                list(FINE),
+            )
+        )
+        return {
+            "result": self.id,
+            "state": self.state,
+            "rows": sum(counts.values()),
+            "applied": counts.get("applied", 0) + (counts.get("ok", 0) if self.state == "read" else 0),
+            "already": counts.get("already", 0),
+            "contradictions": counts.get("contradiction", 0),
+            "errors": [
+                {"row": number, "reference": reference, "problem": verdict, "message": labels[verdict]}
+                for number, reference, verdict in self.env.cr.fetchall()
+            ],
+        }
+
+
+class PaymentResultRow(models.Model):
+    _name = "spp.payment.result.row"
+    _description = "Result of a payment"
+    _order = "result_id desc, number"
+    _rec_name = "reference"
+
+    result_id = fields.Many2one(
+        comodel_name="spp.payment.result", required=True, readonly=True, index=True, ondelete="restrict"
+    )
+    number = fields.Integer(string="Row", required=True, readonly=True)
+    reference = fields.Char(readonly=True)
+    payment_id = fields.Many2one(comodel_name="spp.payment", readonly=True, ondelete="restrict")
+    payee_name = fields.Char(related="payment_id.payee_name")
+    payment_state = fields.Selection(related="payment_id.state", string="State now")
+    payment_amount = fields.Monetary(related="payment_id.amount", string="Amount due")
+    currency_id = fields.Many2one(related="payment_id.currency_id")
+    outcome_text = fields.Char(string="Outcome", readonly=True)
+    amount_text = fields.Char(string="Amount", readonly=True)
+    amount = fields.Float(string="Amount read", digits=(16, 6), readonly=True)
+    currency = fields.Char(readonly=True)
+    date_text = fields.Char(string="Date", readonly=True)
+    date = fields.Date(string="Date read", readonly=True)
+    reason = fields.Char(readonly=True)
+    evidence = fields.Char(readonly=True)
+    collected_by = fields.Char(readonly=True)
+    verdict = fields.Selection(selection=VERDICTS, required=True, readonly=True, string="What becomes of it")
+
+    def init(self):
+        self.env.cr.execute(
+            """
+            CREATE UNIQUE INDEX IF NOT EXISTS spp_payment_result_row_once
+                ON spp_payment_result_row (payment_id, outcome_text) WHERE verdict = 'applied'
+            """
+        )
+
+
+def _as_date(text):
+    """The day that a text begins with, as 2026-11-21; None where it does not."""
+    try:
+        return fields.Date.to_date(text[:10]) if len(text) >= 10 else None
+    except ValueError:
+        return None
