@@ -1,5 +1,7 @@
 """An approved cycle of people with accounts, for the tests of payments."""
 
+from odoo.addons.queue_job.tests.common import trap_jobs
+
 from .common import ProgramsCase
 
 
@@ -39,6 +41,30 @@ class PaymentsMixin:
         """Prepare the payments of the cycle and return the counts of the run."""
         run = cls.env["spp.run"].browse(cycle.with_user(cls.manager).action_prepare_payments())
         return run.counts
+
+    def issue(self, cycle):
+        """Release the payments of the cycle, whose manager makes files or lists, and run the jobs."""
+        # Jobs work on cursors of their own, which must see the test's data.
+        if not self.registry.in_test_mode():
+            self.registry.enter_test_mode(self.cr)
+            self.addCleanup(self.registry.leave_test_mode)
+        with trap_jobs() as jobs:
+            cycle.with_user(self.releaser).action_send_payments()
+            jobs.perform_enqueued_jobs()
+        self.env.invalidate_all()
+        return cycle.payment_batch_ids.file_ids
+
+    def summary(self, cycle):
+        """{situation: amount} of the cycle; their sum is always what was committed for it."""
+        self.env.invalidate_all()
+        lines = {line.situation: line.amount for line in cycle.payment_summary_ids}
+        committed = self.env["spp.fund.entry"].search(
+            [("kind", "=", "commitment"), ("origin", "=", f"cycle:{cycle.id}")]
+        )
+        self.assertEqual(sum(lines.values()), committed.amount)
+        for batch in cycle.payment_batch_ids:
+            self.assertEqual(sum(batch.summary_ids.mapped("amount")), batch.total_amount)
+        return lines
 
 
 class PaymentsCase(PaymentsMixin, ProgramsCase):
