@@ -10,7 +10,7 @@ from scripts import job, series
 GROUPS = "groups_id" if series.current().series == series.WRITTEN_FOR else "group_ids"
 ROLES = sorted(job.PEOPLE)
 #: Trails and books: written by the system, changed by nobody.
-APPEND_ONLY = ("spp.audit.entry", "spp.fund.entry", "spp.payment.exchange")
+APPEND_ONLY = ("spp.audit.entry", "spp.fund.entry", "spp.payment.exchange", "spp.payment.file")
 #: What shows where somebody is paid or who somebody is on paper.
 SENSITIVE = ("spp.payment.account", "spp.identity.document")
 

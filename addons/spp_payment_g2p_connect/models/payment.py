@@ -62,9 +62,10 @@ class Payment(models.Model):
     def _needs_no_account(self):
         return SQL(
             """
-            EXISTS (SELECT FROM spp_program g JOIN spp_payment_manager m ON m.id = g.payment_manager_id
-                     WHERE g.id = p.program_id AND m.provider = 'g2p_connect' AND m.payee_by = 'document')
-            """
+            (%s OR EXISTS (SELECT FROM spp_program g JOIN spp_payment_manager m ON m.id = g.payment_manager_id
+                            WHERE g.id = p.program_id AND m.provider = 'g2p_connect' AND m.payee_by = 'document'))
+            """,
+            super()._needs_no_account(),
         )
 
     # ------------------------------------------------------------------ addresses

@@ -204,7 +204,7 @@ class TestPaymentResults(ResultsCase):
         for number, size in enumerate((1, 1, 2)):  # the first also fills caches
             before = self.cr.sql_log_count
             self.apply(
-                *[self.row(payment) for payment in self.payments[number : number + size]], key=str(size)
+                *[self.row(payment) for payment in self.payments[number : number + size]], key=str(number)
             )
             counts.append(self.cr.sql_log_count - before)
         self.assertEqual(counts[1], counts[2])
