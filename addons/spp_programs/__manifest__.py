@@ -7,7 +7,6 @@
     "author": "SPP contributors",
     "license": "LGPL-3",
     "depends": ["spp_approval"],
-    "depends": ["spp_cel"],
     "external_dependencies": {"python": ["openpyxl", "reportlab", "xlsxwriter"]},
     "data": [
         "security/ir.model.access.csv",

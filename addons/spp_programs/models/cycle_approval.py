@@ -87,9 +87,9 @@ class Cycle(models.Model):
             "views": [(False, "form")],
         }
 
-    def _do_prepare_payments(self, run):
+    def _do_prepare_payments(self, run, domain=None):
         self._approval_check("cycle")  # what is due is what was approved
-        return super()._do_prepare_payments(run)
+        return super()._do_prepare_payments(run, domain)
 
     def action_send_payments(self):
         """As before; refused when what is due is not what was approved."""

@@ -24,5 +24,4 @@ from . import test_rounding
 from . import test_set_based
 from . import test_take_back
 from . import test_undetermined
-from . import test_program_variable
 from . import test_payment_issue, test_payment_hold, test_payment_results
