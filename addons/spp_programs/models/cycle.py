@@ -234,17 +234,25 @@ class Cycle(models.Model):
     # ------------------------------------------------------------------ actions
 
     def action_submit(self):
-        """Freeze the cycle and ask for its approval. Role: program manager."""
+        """Freeze the cycle and ask for its approval. Role: program manager.
+
+        :return: id of the run (spp.run)
+        """
+        self.ensure_one()
         self._check_role("program_manager")
-        for cycle in self:
-            cycle._lock()
-            cycle._check_state("draft")
-            cycle.program_id._check_active()
-            cycle._check_complete()
-            cycle._set_state(
-                "submitted", submitted_by=self.env.uid, submitted_at=fields.Datetime.now(), state_reason=False
-            )
-        return True
+        self._check_state("draft")
+        self.program_id._check_active()
+        return self._bulk("submit", _("Submit: %s", self.display_name), rows=self.beneficiary_count)
+
+    def _do_submit(self, run):
+        self._lock()
+        self._check_state("draft")
+        self.program_id._check_active()
+        self._check_complete()
+        self._set_state(
+            "submitted", submitted_by=self.env.uid, submitted_at=fields.Datetime.now(), state_reason=False
+        )
+        run._finish({_("Entitlements submitted"): self.entitlement_count})
 
     def action_cancel(self, reason):
         """Give a cycle up before anything of it was paid.

@@ -45,7 +45,7 @@ class Cycle(models.Model):
         self._clear()
         # sudo: a cycle is whole, also where the user's area hides people.
         members = self.env["spp.program.membership"].sudo().search_count(self._enrolled())
-        run._progress(0, total=2 * members, stage=_("Outcomes"))
+        run._progress(0, total=3 * members, stage=_("Outcomes"))
         self._insert_beneficiaries(version, values)
         compliance = self._apply_compliance(values)
         run._progress(members, stage=_("Entitlements"))
@@ -61,6 +61,7 @@ class Cycle(models.Model):
                 "computed_at": fields.Datetime.now(),
             }
         )
+        run._progress(2 * members, stage=_("Differences"))
         self._compare_with_earlier()
         self._compare_with_previous()
         run._finish(

@@ -35,7 +35,7 @@ class TestBulkRuns(ProgramsCase):
         cycle = self.make_cycle(program, compute=False)
         act(cycle, "action_compute")
         act(cycle, "action_compute")
-        cycle.action_submit()
+        act(cycle, "action_submit")
         act(cycle.with_user(self.approver), "action_approve")
         act(cycle, "action_prepare_payments")
         self.assertEqual(runs[0].mapped("user_id"), self.officer)

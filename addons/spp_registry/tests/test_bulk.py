@@ -1,0 +1,54 @@
+"""Registrants inserted in bulk cannot be told from those that the ORM made."""
+
+from unittest.mock import patch
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import TransactionCase, new_test_user, tagged
+from odoo.tools import SQL
+
+from ..tools.bulk import insert_registrants
+from .common import RegistryMixin
+
+COLUMNS = ("name", "family_name", "birthdate", "income", "gender")
+ROW = "SELECT 'SOME BODY', 'BODY', date '1990-05-01', 12.5, 'female'"
+
+
+@tagged("post_install", "-at_install")
+class TestBulk(RegistryMixin, TransactionCase):
+    def rows(self, partners):
+        self.env.flush_all()
+        self.env.cr.execute("SELECT * FROM res_partner WHERE id IN %s ORDER BY id", [tuple(partners.ids)])
+        return self.env.cr.dictfetchall()
+
+    def test_every_column_is_as_the_orm_has_it(self):
+        for is_group in (False, True):
+            vals = dict(zip(COLUMNS, ("SOME BODY", "BODY", "1990-05-01", 12.5, "female"), strict=True))
+            vals = {name: vals[name] for name in (("name",) if is_group else COLUMNS)}
+            one = self.env["res.partner"].create({"is_registrant": True, "is_group": is_group, **vals})
+            query = SQL("SELECT 'SOME BODY'") if is_group else SQL(ROW)
+            self.assertEqual(insert_registrants(self.env, list(vals), query, is_group), 1)
+            other = self.env["res.partner"].search([("name", "=", "SOME BODY")], order="id desc", limit=1)
+            self.assertGreater(other.id, one.id)
+            by_orm, in_bulk = self.rows(one + other)
+            self.assertEqual(in_bulk["commercial_partner_id"], other.id)
+            for column in by_orm.keys() - {"id", "commercial_partner_id"}:
+                self.assertEqual(in_bulk[column], by_orm[column], column)
+            self.assertFalse(other.message_ids)
+            self.assertFalse(other.message_follower_ids)
+
+    def test_the_template_is_gone(self):
+        before = self.env["res.partner"].with_context(active_test=False).search_count([])
+        insert_registrants(self.env, ["name"], SQL("SELECT 'A' || n FROM generate_series(1, 5) n"))
+        self.assertEqual(self.env["res.partner"].with_context(active_test=False).search_count([]), before + 5)
+
+    def test_a_computed_column_that_is_not_known_is_refused(self):
+        partners = self.env["res.partner"]
+        field = partners._fields["partner_share"]
+        with patch.dict(self.registry.field_depends, {field: ["birthdate"]}):
+            with self.assertRaisesRegex(UserError, "partner_share is computed from birthdate"):
+                insert_registrants(self.env, COLUMNS, SQL(ROW))
+
+    def test_who_may_not_create_registrants_may_not_so(self):
+        viewer = new_test_user(self.env, "bulk_viewer", groups="spp_base.group_program_viewer")
+        with self.assertRaises(AccessError):
+            insert_registrants(self.env(user=viewer), COLUMNS, SQL(ROW))
