@@ -22,6 +22,7 @@
         "wizard/duplicate_decision_views.xml",
         "wizard/cycle_reason_views.xml",
         "wizard/cycle_open_views.xml",
+        "wizard/program_new_views.xml",
         "wizard/cycle_close_views.xml",
         "views/fund_entry_views.xml",
         "views/program_membership_views.xml",

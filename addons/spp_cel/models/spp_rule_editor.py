@@ -137,6 +137,10 @@ class SppRule(models.Model):
             rule, constants = self._editor_compile(text, target)
         except RuleError:
             return False
+        return self._editor_numbers(rule, constants, target, date)
+
+    def _editor_numbers(self, rule, constants, target, date):
+        """What `editor_count` answers for a compiled rule."""
         if rule.not_compiled:
             return {"failed": _("There are no live numbers for this condition. %s", rule.not_compiled)}
         schema = self.env["spp.cel.schema"]

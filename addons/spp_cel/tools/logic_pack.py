@@ -82,8 +82,7 @@ class Pack:
 
         The pack's own definitions come before the given ones, so that its cases say the same everywhere.
         """
-        constants = {**constants, **{known.name: known.constant for known in self.constants}}
-        computed = {**computed, **{(known.target, known.name): known.expression for known in self.computed}}
+        constants, computed = self.definitions(constants, computed)
         rules = {}
         for rule in self.rules:
             try:
@@ -101,6 +100,12 @@ class Pack:
             result = rule.evaluate(record, case.as_of, constants)
             answers.append((case, result.outcome, rule.explain(result.facts)))
         return answers
+
+    def definitions(self, constants, computed):
+        """The definitions that the pack's rules use where the given ones are there already."""
+        own_constants = {known.name: known.constant for known in self.constants}
+        own_computed = {(known.target, known.name): known.expression for known in self.computed}
+        return {**constants, **own_constants}, {**computed, **own_computed}
 
 
 # What a form shows before a file is chosen.

@@ -20,6 +20,7 @@ from . import test_payment_states
 from . import test_program
 from . import test_program_variable
 from . import test_replay
+from . import test_program_new
 from . import test_rounding
 from . import test_set_based
 from . import test_take_back

@@ -110,6 +110,7 @@ class TestBulkRuns(ProgramsCase):
         cycle = self.make_cycle(program)
         with as_jobs(self.env):
             run = self.run_of(cycle.action_compute())
+            self.env["ir.config_parameter"].set_param("spp_base.rows_at_once", "10000")
             cycle.action_submit()
         self.assertEqual(run.state, "failed")
         self.assertIn("is submitted", run.message)

@@ -10,3 +10,4 @@ from . import cycle_close
 from . import payment_prepare
 from . import payment_result_read
 from . import contradiction_decision
+from . import program_new
