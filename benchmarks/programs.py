@@ -356,9 +356,9 @@ class _Year:
         return SQL(
             """
             INSERT INTO spp_entitlement
-                (id, reference, cycle_id, program_id, beneficiary_id, partner_id, benefit_id, kind, amount, currency_id,
+                (id, reference, cycle_id, period_id, program_id, beneficiary_id, partner_id, benefit_id, kind, amount, currency_id,
                  quantity, state, create_uid, create_date, write_uid, write_date)
-            SELECT id, %(prefix)s || id, %(cycle)s, %(program)s, beneficiary_id, partner_id, %(benefit)s, 'money', 12.5,
+            SELECT id, %(prefix)s || id, %(cycle)s, %(cycle)s, %(program)s, beneficiary_id, partner_id, %(benefit)s, 'money', 12.5,
                    %(currency)s, 0, 'draft', 1, now(), 1, now()
               FROM (SELECT nextval('spp_entitlement_id_seq') AS id, id AS beneficiary_id, partner_id
                       FROM spp_cycle_beneficiary WHERE cycle_id = %(cycle)s AND outcome = 'eligible') due

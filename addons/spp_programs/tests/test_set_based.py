@@ -9,6 +9,8 @@ from .common import AS_OF, ProgramsCase
 class TestSetBased(ProgramsCase):
     def statements(self, action, *args):
         self.env.invalidate_all()
+        # What the registry has cached of roles and rules depends on what ran before, and on how much fits.
+        self.env.registry.clear_all_caches()
         before = self.env.cr.sql_log_count
         action(*args)
         self.env.flush_all()
@@ -42,7 +44,7 @@ class TestSetBased(ProgramsCase):
         for step, count in small.items():
             # one more or less: a time that did not change within the second is not written again
             self.assertAlmostEqual(large[step], count, delta=2, msg=step)
-        self.assertLess(max(large.values()), 60, large)
+        self.assertLess(max(large.values()), 120, large)
 
     def test_decisions_about_many(self):
         program = self.make_program("DECIDE")
