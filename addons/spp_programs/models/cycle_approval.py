@@ -15,12 +15,9 @@ class Cycle(models.Model):
 
     # ------------------------------------------------------------------ actions
 
-    def action_submit(self):
-        """Freeze the cycle and ask for its approval. Role: program manager."""
-        result = super().action_submit()
-        for cycle in self:
-            cycle._approval_submit("cycle")
-        return result
+    def _do_submit(self, run):
+        super()._do_submit(run)
+        self._approval_submit("cycle")
 
     def action_approve(self, comment="", on_behalf_of=False):
         """Agree to a submitted cycle; with the last one asked, it is approved.

@@ -37,10 +37,11 @@ class Entitlement(models.Model):
 class Cycle(models.Model):
     _inherit = "spp.cycle"
 
-    def action_approve(self):
-        result = super().action_approve()
-        for cycle in self:
-            cycle._start_validity()
+    def _set_state(self, state, **vals):
+        result = super()._set_state(state, **vals)
+        if state == "approved":
+            for cycle in self:
+                cycle._start_validity()
         return result
 
     def _start_validity(self):
