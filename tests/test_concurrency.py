@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
+from money_laws import broken
 
 from scripts import job
 
@@ -193,3 +194,113 @@ def test_two_searches_for_doubles_at_once_find_each_pair_once(system):
         answers = list(pool.map(call, several(system, "officer")))
     assert answers == [True] * AT_ONCE
     assert officer("spp.duplicate.case", "search_count", [("partner_id", "in", people)]) == 3
+
+
+def one_of_each(*calls):
+    """Make the calls in the same moment, each over its own connection; what each answered, or the text of its refusal."""
+
+    def make(call):
+        session, model, method, arguments = call
+        try:
+            return session(model, method, *arguments) or True
+        except xmlrpc.client.Fault as fault:
+            assert fault.faultCode in (2, 4), fault.faultString  # in plain words, and no deadlock
+            return fault.faultString
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(make, calls))
+
+
+def test_approval_against_sending_back_and_editing(system):
+    for _time in range(3):
+        cycle = make_cycle(system, "5000.00")
+        manager = system.log_in("manager")
+        manager("spp.cycle", "action_submit", [cycle])
+        one_of_each(
+            (system.log_in("approver"), "spp.cycle", "action_approve", ([cycle],)),
+            (system.log_in("approver"), "spp.cycle", "action_reject", ([cycle], "Look again")),
+            (manager, "spp.cycle", "write", ([cycle], {"as_of": "2026-01-01"})),
+            (system.log_in("manager"), "spp.cycle", "action_compute", ([cycle],)),
+        )
+        (row,) = manager("spp.cycle", "read", [cycle], ["state", "as_of"])
+        total, committed, _free = fund(system, cycle)
+        assert (row["state"], committed) in (("approved", total), ("draft", 0), ("submitted", 0))
+        if row["state"] == "approved":
+            assert row["as_of"] == job.AS_OF
+        assert not broken(system.name)
+
+
+def approved(system):
+    cycle = make_cycle(system, "5000.00")
+    manager = system.log_in("manager")
+    manager("spp.cycle", "action_submit", [cycle])
+    system.log_in("approver")("spp.cycle", "action_approve", [cycle])
+    manager("spp.cycle", "action_prepare_payments", [cycle])
+    return cycle
+
+
+def test_release_against_cancelling_the_cycle(system):
+    for _time in range(3):
+        cycle = approved(system)
+        sent, cancelled = one_of_each(
+            (system.log_in("releaser"), "spp.cycle", "action_send_payments", ([cycle],)),
+            (system.log_in("approver"), "spp.cycle", "action_cancel", ([cycle], "Given up")),
+        )
+        assert (sent is True) != (cancelled is True), (sent, cancelled)
+        (row,) = system.log_in("manager")("spp.cycle", "read", [cycle], ["state"])
+        total, committed, free = fund(system, cycle)
+        if cancelled is True:
+            assert (row["state"], committed, free) == ("cancelled", 0, 5000)
+        else:
+            assert row["state"] == "disbursing" and free == 5000 - total
+        assert not broken(system.name)
+
+
+def test_release_against_cancelling_and_holding_payments(system):
+    cycle = approved(system)
+    finance = system.log_in("finance")
+    payments = finance("spp.payment", "search", [("cycle_id", "=", cycle), ("state", "=", "ready")])
+    one_of_each(
+        (system.log_in("releaser"), "spp.cycle", "action_send_payments", ([cycle],)),
+        *(
+            (system.log_in("manager"), "spp.payment", "action_cancel", ([payment], "No"))
+            for payment in payments[:3]
+        ),
+        *((finance, "spp.payment", "action_hold", ([payment], "Wait")) for payment in payments[3:4]),
+    )
+    chain = system.chain()
+    chain._wait("sending", lambda: not chain._count([("cycle_id", "=", cycle)], "ready", "sending"))
+    received = system.received()
+    for payment in finance("spp.payment", "read", payments, ["reference", "state"]):
+        # What was cancelled or held in time never reached the payer; what reached the payer is neither.
+        assert (payment["reference"] in received) == (payment["state"] not in ("cancelled", "held")), payment
+    assert not broken(system.name)
+
+
+def test_the_same_results_read_twice_at_once_are_applied_once(system):
+    cycle = make_cycle(system, "5000.00")
+    manager, finance = system.log_in("manager"), system.log_in("finance")
+    (row,) = manager("spp.cycle", "read", [cycle], ["program_id"])
+    payer = manager("spp.payment.manager", "create", {"name": "By file", "provider": "file"})
+    manager("spp.program", "write", [row["program_id"][0]], {"payment_manager_id": payer})
+    manager("spp.cycle", "action_submit", [cycle])
+    system.log_in("approver")("spp.cycle", "action_approve", [cycle])
+    manager("spp.cycle", "action_prepare_payments", [cycle])
+    system.log_in("releaser")("spp.cycle", "action_send_payments", [cycle])
+    issued = [("cycle_id", "=", cycle), ("state", "=", "accepted")]
+    system.chain()._wait("the file", lambda: finance("spp.payment", "search_count", issued))
+    rows = [
+        {"reference": payment["reference"], "outcome": "paid", "amount": str(payment["amount"])}
+        for payment in finance("spp.payment", "search_read", issued, ["reference", "amount"])
+    ]
+    calls = [
+        (session, "spp.payment.manager", "import_results", ([payer], rows, key))
+        for session, key in zip(several(system, "finance"), ("one", "one", "one", "two"), strict=True)
+    ]
+    answers = [answer for answer in one_of_each(*calls) if isinstance(answer, dict)]
+    assert len({answer["result"] for answer in answers}) <= 2
+    again = finance("spp.payment.manager", "import_results", [payer], rows, "three")
+    assert (again["applied"], again["already"]) == (0, len(rows))
+    _total, committed, free = fund(system, cycle)
+    assert not broken(system.name)
+    assert free + committed + 10 * len(rows) == 5000
