@@ -109,8 +109,20 @@ class SppRule(models.Model):
     def editor_check(self, text, target):
         """What is wrong with `text`: {message, line, column, suggestion}, or False."""
         self.check_access_rights("read")
+        return self._editor_problem(self._editor_compile, text, target)
+
+    @api.model
+    def editor_check_amount(self, text, target):
+        """As `editor_check`, for an amount: a number for each registrant that the text is about."""
+        self.check_access_rights("read")
+        self._editor_schema(target)
+        definitions = self.env["spp.cel.variable"]._definitions()
+        schema = self.env["spp.cel.schema"]
+        return self._editor_problem(schema._compile_amount, str(text or ""), target, *definitions)
+
+    def _editor_problem(self, compile_text, *arguments):
         try:
-            self._editor_compile(text, target)
+            compile_text(*arguments)
         except RuleError as error:
             return {
                 "message": error.message,

@@ -31,6 +31,7 @@ class CycleBeneficiary(models.Model):
     cycle_id = fields.Many2one(comodel_name="spp.cycle", required=True, readonly=True, ondelete="restrict")
     program_id = fields.Many2one(comodel_name="spp.program", related="cycle_id.program_id")
     company_id = fields.Many2one(comodel_name="res.company", related="cycle_id.program_id.company_id")
+    cycle_state = fields.Selection(related="cycle_id.state", string="State of the cycle")
     membership_id = fields.Many2one(
         comodel_name="spp.program.membership", required=True, readonly=True, index=True, ondelete="restrict"
     )

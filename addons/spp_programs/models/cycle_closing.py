@@ -4,10 +4,13 @@ What is on its way to the payer, or may be, is waited for: a cycle with such a p
 """
 
 from collections import namedtuple
+from decimal import Decimal
 
 from odoo import _, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
+
+from ..tools.money import step
 
 Open = namedtuple("Open", "situation label count amount answers")
 
@@ -126,11 +129,12 @@ class Cycle(models.Model):
     def _open(self):
         """[Open] for each situation in which something approved is and was not paid, in one statement."""
         self.env.flush_all()
+        smallest = step(self.currency_id)
         # As superuser, as it were: a cycle is closed whole, also where the user's area hides people.
         self.env.cr.execute(
             SQL(
                 """
-                SELECT %s AS situation, count(*), sum(e.amount)
+                SELECT %s AS situation, count(*), sum(e.amount)::text
                   FROM spp_entitlement e
                  WHERE e.cycle_id = %s AND e.state = 'approved'
                  GROUP BY 1
@@ -139,7 +143,10 @@ class Cycle(models.Model):
                 self.id,
             )
         )
-        found = {situation: (count, amount) for situation, count, amount in self.env.cr.fetchall()}
+        found = {
+            situation: (count, Decimal(amount).quantize(smallest))
+            for situation, count, amount in self.env.cr.fetchall()
+        }
         labels = self.env["spp.cycle.close.line"]._fields["situation"]._description_selection(self.env)
         return [
             Open(situation, dict(labels)[situation], *found[situation], answers)

@@ -67,6 +67,7 @@ class CycleWithdrawal(models.Model):
     decided_by = fields.Many2one(comodel_name="res.users", readonly=True, ondelete="restrict")
     decided_at = fields.Datetime(readonly=True)
     refusal_reason = fields.Char(readonly=True)
+    may_confirm = fields.Boolean(compute="_compute_may_confirm", help="Whether somebody else proposed it.")
 
     _guarded_fields = frozenset(
         {
@@ -104,6 +105,12 @@ class CycleWithdrawal(models.Model):
                 f"{withdrawal.partner_id.display_name} ({withdrawal.cycle_id.display_name})"
             )
 
+    @api.depends_context("uid")
+    @api.depends("proposed_by")
+    def _compute_may_confirm(self):
+        for withdrawal in self:
+            withdrawal.may_confirm = withdrawal.proposed_by.id != self.env.uid
+
     @api.model_create_multi
     def create(self, vals_list):
         beneficiaries = self.env["spp.cycle.beneficiary"].browse(
@@ -111,6 +118,8 @@ class CycleWithdrawal(models.Model):
         )
         beneficiaries.check_access_rule("read")
         beneficiaries.cycle_id._lock()
+        for vals in vals_list:
+            self.env["spp.cycle"]._given(vals.get("reason"))
         for beneficiary in beneficiaries:
             if beneficiary.sudo().withdrawal_ids.filtered(lambda one: one.state != "refused"):
                 raise UserError(
@@ -119,8 +128,6 @@ class CycleWithdrawal(models.Model):
             beneficiary._check_may_be_withdrawn()
         withdrawals = super().create(vals_list)
         for withdrawal in withdrawals:
-            if not (withdrawal.reason or "").strip():
-                raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
             withdrawal._hold_payments()
             self.env["spp.audit.entry"]._log(
                 "Withdrawal proposed", withdrawal, new={"cause": withdrawal.cause}, note=withdrawal.reason
@@ -314,6 +321,7 @@ class Cycle(models.Model):
     def action_reject(self, reason):
         """In the draft that it becomes, who was withdrawn is excluded; what was only proposed is refused."""
         result = super().action_reject(reason)
+        self.env.flush_all()
         for cycle in self:
             # sudo: withdrawals and outcomes follow the decision; the role was checked
             withdrawals = cycle.sudo().withdrawal_ids

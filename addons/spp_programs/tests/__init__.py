@@ -5,13 +5,16 @@ from . import test_bulk_rows
 from . import test_candidates
 from . import test_cycle_approval
 from . import test_cycle_compute
+from . import test_calendar
 from . import test_compliance
 from . import test_cycle_amounts
+from . import test_cycle_closing
 from . import test_decisions
 from . import test_difference
 from . import test_duplicates
 from . import test_enrollment
 from . import test_frozen
+from . import test_instalments
 from . import test_household_changes
 from . import test_fund
 from . import test_payment_access
@@ -26,3 +29,5 @@ from . import test_set_based
 from . import test_take_back
 from . import test_undetermined
 from . import test_payment_issue, test_payment_hold, test_payment_results
+from . import test_supplementary
+from . import test_withdrawal

@@ -11,3 +11,6 @@ from . import payment_prepare
 from . import payment_result_read
 from . import contradiction_decision
 from . import program_new
+from . import cycle_supplement
+from . import beneficiary_decision
+from . import withdrawal_refuse

@@ -29,6 +29,8 @@ export class CelEditor extends Component {
         placeholder: { type: String, optional: true },
         targetField: { type: String },
         asOfField: { type: String, optional: true },
+        // an amount is a number: it is checked as one, and nobody is counted
+        isAmount: { type: Boolean, optional: true },
     };
 
     setup() {
@@ -241,7 +243,9 @@ export class CelEditor extends Component {
             this.state.counts = null;
         }
         this.checkSoon();
-        this.countSoon();
+        if (!this.props.isAmount) {
+            this.countSoon();
+        }
     }
 
     get question() {
@@ -255,7 +259,9 @@ export class CelEditor extends Component {
     async check() {
         const { question } = this;
         const [text, target] = question;
-        const problem = await this.lastCheck.add(this.call("editor_check", text, target));
+        const problem = await this.lastCheck.add(
+            this.call(this.props.isAmount ? "editor_check_amount" : "editor_check", text, target)
+        );
         if (this.isCurrent(question)) {
             this.state.problem = problem ? { text, ...problem } : null;
         }
@@ -439,6 +445,7 @@ export const celEditor = {
         placeholder: attrs.placeholder,
         targetField: options.target || "target",
         asOfField: options.as_of,
+        isAmount: Boolean(options.amount),
     }),
 };
 
