@@ -196,6 +196,24 @@ class Cycle(models.Model):
             order="id desc", limit=1)  # fmt: skip
         return self.env["spp.run.failure"].sudo().search_count([("run_id", "=", run.id)]) if run else 0
 
+    def _approval_exceptions(self, money):
+        """Rows for what people decided about this cycle: its budget, and whom they took out."""
+        rows = []
+        if self.parent_id:
+            rows.append((_("Supplements %s", self.parent_id.display_name), self.supplementary_reason))
+        if self.over_budget:
+            rows += [
+                (_("Above the budget"), money(self.over_budget)),
+                (_("Reason to exceed it"), self.budget_reason),
+            ]
+        excluded = self.env["spp.cycle.beneficiary"]._read_group(
+            [("cycle_id", "=", self.id), ("exclusion_reason", "!=", False)], ["exclusion_reason"], ["__count"]
+        )
+        rows += [(_("Excluded by a person"), f"{count}: {reason}") for reason, count in excluded]
+        if self.withdrawn_amount:
+            rows.append((_("Withdrawn since it was submitted"), money(self.withdrawn_amount)))
+        return rows
+
     def _approval_page(self, request):
         """Totals, the difference to the cycle before, what is undecided or failed, and the fund."""
         page = super()._approval_page(request)
@@ -218,6 +236,7 @@ class Cycle(models.Model):
             (_("Entitlements"), cycle.entitlement_count),
             (_("Total"), money(cycle.total_amount)),
         ]
+        rows += cycle._approval_exceptions(money)
         if cycle.previous_id:
             rows.append((_("Total of %s", cycle.previous_id.display_name), money(cycle.previous_total)))
             kinds = dict(cycle.difference_total_ids._fields["kind"]._description_selection(self.env))

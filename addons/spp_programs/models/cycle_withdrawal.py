@@ -318,9 +318,13 @@ class Cycle(models.Model):
             cycle.proposed_withdrawal_count = of_cycle.get("proposed", (0, 0))[0]
             cycle.withdrawn_amount = of_cycle.get("confirmed", (0, 0))[1]
 
-    def action_reject(self, reason):
+    def _set_state(self, state, **vals):
+        super()._set_state(state, **vals)
+        if state == "draft":
+            self._keep_withdrawn_out(vals.get("state_reason") or "")
+
+    def _keep_withdrawn_out(self, reason):
         """In the draft that it becomes, who was withdrawn is excluded; what was only proposed is refused."""
-        result = super().action_reject(reason)
         self.env.flush_all()
         for cycle in self:
             # sudo: withdrawals and outcomes follow the decision; the role was checked
@@ -344,7 +348,6 @@ class Cycle(models.Model):
                 self.env.flush_all()
                 cycle._write_guarded(cycle._count())
                 self.env.invalidate_all()
-        return result
 
     @api.depends("withdrawn_amount")
     def _compute_fund_after(self):
