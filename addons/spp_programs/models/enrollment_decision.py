@@ -9,6 +9,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
 from odoo.addons.spp_base.models.spp_bulk_mixin import BeingChanged
+from odoo.addons.spp_base.tools import statistics
 
 from .program_membership import DECISIONS
 
@@ -144,41 +145,37 @@ class EnrollmentDecision(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                WITH locked AS (
-                    SELECT m.id, m.state, m.decision_id
+                WITH locked AS MATERIALIZED (
+                    SELECT m.id, m.state <> l.new_state OR m.decision_id IS DISTINCT FROM %(decision)s AS changed
                       FROM spp_program_membership m
                       JOIN spp_enrollment_decision_line l ON l.membership_id = m.id
                      WHERE l.decision_id = %(decision)s
                   ORDER BY m.id FOR NO KEY UPDATE OF m SKIP LOCKED
                 )
-                SELECT l.membership_id, m.id IS NULL AS busy
-                  FROM spp_enrollment_decision_line l
-             LEFT JOIN locked m ON m.id = l.membership_id
-                 WHERE l.decision_id = %(decision)s
-                   AND (m.id IS NULL OR m.state <> l.new_state OR m.decision_id IS DISTINCT FROM %(decision)s)
-              ORDER BY l.id LIMIT 1
+                SELECT (SELECT min(membership_id) FROM spp_enrollment_decision_line
+                         WHERE decision_id = %(decision)s AND membership_id NOT IN (SELECT id FROM locked)),
+                       (SELECT min(id) FROM locked WHERE changed)
                 """,
                 decision=self.id,
             )
         )
-        found = self.env.cr.fetchone()
-        if not found:
-            return
-        member = self.env["spp.program.membership"].browse(found[0])
-        if found[1]:
+        busy, changed = self.env.cr.fetchone()
+        members = self.env["spp.program.membership"]
+        if busy:
             raise BeingChanged(
                 _(
                     "%s is being changed by someone else at this moment. Try again when that has ended.",
-                    member.display_name,
+                    members.browse(busy).display_name,
                 )
             )
-        raise UserError(
-            _(
-                "%(decision)s cannot be taken back: %(member)s, for one, changed since. Decide about the others anew.",
-                decision=self.display_name,
-                member=member.display_name,
+        if changed:
+            raise UserError(
+                _(
+                    "%(decision)s cannot be taken back: %(member)s, for one, changed since. Decide about the others anew.",
+                    decision=self.display_name,
+                    member=members.browse(changed).display_name,
+                )
             )
-        )
 
     def _refuse_built_on(self):
         """Refuse if a cycle beyond its draft was computed while the decision made a member be in it, or left out.
@@ -311,6 +308,7 @@ class EnrollmentDecision(models.Model):
                     self.env["spp.program.membership"].browse(busy).display_name,
                 )
             )
+        statistics.refresh(self.env.cr, "spp_enrollment_decision_line", chosen)
         return chosen
 
     def _refuse_states(self, states, total):
