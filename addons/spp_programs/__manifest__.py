@@ -58,5 +58,7 @@
         "views/cycle_difference_views.xml",
         "views/replay_views.xml",
         "views/payment_menus.xml",
+        "security/separation_security.xml",
+        "views/separation_views.xml",
     ],
 }

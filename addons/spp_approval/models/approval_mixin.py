@@ -157,7 +157,7 @@ class ApprovalMixin(models.AbstractModel):
         :param method: name of the method of this model that is called with `args` once approved, on the records
             `ids` (this one when not given), as the user who asks now
         :param origin: says which action it is: asked again with the same, it is the same request
-        :param figures: as `_approval_figures`
+        :param figures: as `_approval_figures`; besides, `barred` users do not decide about it
         :return: the request, or none where the action may go on
         """
         self.ensure_one()
@@ -188,7 +188,9 @@ class ApprovalMixin(models.AbstractModel):
         levels = chain._levels_for(figures) or [self._approval_default_level()]
         currency, partner = figures.get("currency"), figures.get("partner")
         company = "company_id" in self._fields and self.sudo().company_id[:1]
-        prepared = self.sudo()._approval_prepared_by(kind)
+        prepared = self.sudo()._approval_prepared_by(kind) | (
+            figures.pop("barred", None) or self.env["res.users"]
+        )
         vals = {
             "name": name,
             "company_id": company.id if company else False,

@@ -14,7 +14,7 @@ class AuditEntry(models.Model):
     _rec_name = "action"
     _log_access = False
 
-    at = fields.Datetime(string="When", required=True, readonly=True)
+    at = fields.Datetime(string="When", required=True, readonly=True, index=True)
     user_id = fields.Many2one(
         comodel_name="res.users", string="Who", required=True, readonly=True, index=True, ondelete="restrict"
     )
@@ -34,6 +34,12 @@ class AuditEntry(models.Model):
     old = fields.Json(readonly=True)
     new = fields.Json(readonly=True)
     changes = fields.Html(compute="_compute_changes")
+    changes_text = fields.Char(
+        string="Changes",
+        compute="_compute_changes_text",
+        help="For lists and exports: field: before → after.",
+    )
+    model_name = fields.Char(string="Kind of record", compute="_compute_model_name", compute_sudo=True)
     run_id = fields.Many2one(
         comodel_name="spp.run", readonly=True, index="btree_not_null", ondelete="restrict"
     )
@@ -55,6 +61,21 @@ class AuditEntry(models.Model):
             entry.changes = bool(rows) and Markup("<table class='table table-sm'>%s</table>") % (
                 head + Markup("").join(rows)
             )
+
+    @api.depends("old", "new")
+    def _compute_changes_text(self):
+        for entry in self:
+            old, new = _by_name(entry.old), _by_name(entry.new)
+            entry.changes_text = "; ".join(
+                f"{name}: {_text(old.get(name)) or '–'} → {_text(new.get(name)) or '–'}"
+                for name in {**old, **new}
+            )
+
+    @api.depends("res_model")
+    def _compute_model_name(self):
+        for entry in self:
+            known = entry.res_model in self.env
+            entry.model_name = self.env[entry.res_model]._description if known else entry.res_model
 
     @api.model
     def _log(self, action, record, old=None, new=None, run=None, note=""):

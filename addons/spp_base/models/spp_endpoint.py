@@ -36,8 +36,24 @@ _SECRET_BELONGS_TO = {
 
 class Endpoint(models.Model):
     _name = "spp.endpoint"
+    _inherit = ["spp.audited.mixin"]
     _description = "Outside System"
     _order = "name, id"
+
+    _audited_fields = (
+        "name",
+        "active",
+        "company_id",
+        "base_url",
+        "allow_plain_http",
+        "auth_type",
+        "login",
+        "token_url",
+        "token_scope",
+        "signing_key_id",
+        "database",
+        "ca_certificate",
+    )
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True)
@@ -155,6 +171,7 @@ class Endpoint(models.Model):
         for endpoint in self:
             if endpoint.secret:
                 SECRETS.set(self.env.cr, endpoint.id, endpoint.secret.strip())
+                self.env["spp.audit.entry"]._log("Endpoint's secret set", endpoint)
         # What was just set must not be read back from the cache either.
         self.invalidate_recordset(["secret", "has_secret"])
 

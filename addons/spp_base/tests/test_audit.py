@@ -2,7 +2,7 @@
 
 import psycopg2
 
-from odoo.tests.common import TransactionCase, tagged
+from odoo.tests.common import TransactionCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
 
@@ -76,3 +76,33 @@ class TestAudit(TransactionCase):
             self.assertEqual(self.cr.rowcount, 1)
             self.cr.execute("SET LOCAL spp.allow_rewrite = ''")
         self.refused("TRUNCATE spp_audit_entry")
+
+    def test_changes_of_settings_are_logged_with_old_and_new_value(self):
+        endpoint = self.env["spp.endpoint"].create({"name": "Payer", "base_url": "https://a.example.org"})
+        endpoint.write({"base_url": "https://b.example.org", "name": "Payer"})
+        endpoint.secret = "hush"
+        self.env.flush_all()
+        trail = self.env["spp.audit.entry"].search(
+            [("res_model", "=", "spp.endpoint"), ("res_id", "=", endpoint.id)], order="id"
+        )
+        self.assertEqual(
+            trail.mapped("action"),
+            ["Outside System created", "Outside System changed", "Endpoint's secret set"],
+        )
+        self.assertEqual(
+            (trail[1].old, trail[1].new),
+            ({"Base URL": "https://a.example.org"}, {"Base URL": "https://b.example.org"}),
+        )
+        self.assertEqual(trail[1].changes_text, "Base URL: https://a.example.org → https://b.example.org")
+        self.assertNotIn("hush", str(trail.read()))
+        endpoint.write({"name": "Payer"})
+        self.assertEqual(
+            len(trail.search([("res_model", "=", "spp.endpoint"), ("res_id", "=", endpoint.id)])), 3
+        )
+
+    def test_an_auditor_exports_the_trail(self):
+        auditor = new_test_user(self.env, login="exports", groups="spp_base.group_auditor")
+        rows = self.entry.with_user(auditor).export_data(
+            ["at", "user_id", "action", "res_name", "changes_text"]
+        )
+        self.assertEqual(rows["datas"][0][2:], ["Status changed", "Ada", "status: active → deceased"])

@@ -6,3 +6,4 @@ from . import spp_rule
 from . import spp_rule_version
 from . import spp_rule_editor
 from . import spp_logic_pack
+from . import audited

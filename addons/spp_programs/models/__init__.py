@@ -15,6 +15,7 @@ from . import program_decision
 from . import duplicate_case
 from . import program_duplicates
 from . import cycle
+from . import cycle_approval
 from . import cycle_computation
 from . import cycle_beneficiary
 from . import cycle_situation
@@ -43,7 +44,10 @@ from . import payment_summary
 from . import cycle_payments
 from . import cycle_difference
 from . import cycle_change
-from . import cycle_approval
 from . import approval_chain
 from . import cycle_replay
+from . import program_approval
+from . import payment_approval
+from . import separation
+from . import audited
 from . import spp_cel_variable

@@ -84,17 +84,6 @@ class Cycle(models.Model):
             "views": [(False, "form")],
         }
 
-    def _do_prepare_payments(self, run, domain=None):
-        self._approval_check("cycle")  # what is due is what was approved
-        return super()._do_prepare_payments(run, domain)
-
-    def action_send_payments(self):
-        """As before; refused when what is due is not what was approved."""
-        self._check_role("payment_releaser")
-        for cycle in self:
-            cycle._approval_check("cycle")
-        return super().action_send_payments()
-
     # ------------------------------------------------------------------ what the approval is about
 
     def _approval_figures(self, kind):
@@ -165,16 +154,6 @@ class Cycle(models.Model):
                     request._set_state("withdrawn", decided_at=fields.Datetime.now())
                     request._forget_reminders()
         return super()._set_state(state, **vals)
-
-    def _barred_from_release(self):
-        """Who approved does not release, in whosever name, unless the chain says so."""
-        request = self._approval_request("cycle")
-        if not request:
-            return super()._barred_from_release()
-        barred = self.submitted_by
-        if not request.approver_may_release:
-            barred |= self.approved_by | self._approval_decided_by("cycle")
-        return barred
 
     def _what_next(self):
         if self.state == "submitted" and self.sudo().approval_waits_for:

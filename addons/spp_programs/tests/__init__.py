@@ -1,4 +1,5 @@
 from . import test_access
+from . import test_approval_actions
 from . import test_approval_chains
 from . import test_bulk_runs
 from . import test_bulk_rows
@@ -25,6 +26,7 @@ from . import test_program_variable
 from . import test_replay
 from . import test_program_new
 from . import test_rounding
+from . import test_separation
 from . import test_set_based
 from . import test_take_back
 from . import test_undetermined

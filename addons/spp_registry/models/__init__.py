@@ -14,3 +14,4 @@ from . import registrant_search
 from . import res_users
 from . import spp_household_change_plan
 from . import spp_household_change
+from . import audited

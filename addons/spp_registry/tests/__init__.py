@@ -1,6 +1,7 @@
 from . import test_access
 from . import test_accounts
 from . import test_areas
+from . import test_audit
 from . import test_bulk
 from . import test_documents
 from . import test_events

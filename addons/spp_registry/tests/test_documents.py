@@ -50,7 +50,8 @@ class TestDocuments(RegistryCase):
         document.action_accept()
         entries = self.env["spp.audit.entry"].search([("partner_id", "=", self.ana.id)])
         self.assertEqual(
-            entries.mapped("action"), ["Identity document accepted", "Identity document withdrawn"]
+            entries.mapped("action"),
+            ["Identity document accepted", "Identity document withdrawn", "Identity Document created"],
         )
         self.assertNotIn("A-1", str(entries.read()))
 
