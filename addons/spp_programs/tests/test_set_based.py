@@ -62,7 +62,7 @@ class TestSetBased(ProgramsCase):
         self.assertAlmostEqual(back[0], back[1], delta=1)
         found = [("id", "in", members[20:].ids)]
         self.assertLess(
-            self.statements(program.with_user(self.officer).action_decide, "exit", found, "Left"), 40
+            self.statements(program.with_user(self.officer).action_decide, "exit", found, "Left"), 42
         )
 
     def test_people_of_a_list(self):
