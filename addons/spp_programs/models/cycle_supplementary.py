@@ -109,9 +109,10 @@ class Cycle(models.Model):
 
     @api.depends("parent_id", "number")
     def _compute_name(self):
-        super()._compute_name()
+        result = super()._compute_name()
         for cycle in self.filtered("parent_id"):
             cycle.name = _("%(period)s, supplementary", period=cycle.name)
+        return result
 
     def _considered(self):
         considered = super()._considered()

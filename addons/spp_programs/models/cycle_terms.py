@@ -69,7 +69,7 @@ class Cycle(models.Model):
         return super()._what_next()
 
     def _check_complete(self):
-        super()._check_complete()
+        result = super()._check_complete()
         if any(self.terms.get(name) != now for name, now in self._current_terms().items()):
             raise UserError(
                 _(
@@ -88,6 +88,7 @@ class Cycle(models.Model):
                     budget=shown(self.budget, self.currency_id),
                 )
             )
+        return result
 
     def _current_terms(self):
         """The terms of the program as they are now."""

@@ -104,7 +104,7 @@ class TestCalendar(ProgramsCase):
 
         def open_due(program, today):
             if program.id == broken.id:
-                raise UserError("Not this one")
+                raise UserError(program.display_name)
             return original(program, today)
 
         self.patch(self.registry["spp.program"], "_open_due_cycles", open_due)
