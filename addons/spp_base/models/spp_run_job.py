@@ -44,12 +44,13 @@ class Run(models.Model):
     next_step = fields.Char(string="What to do next", compute="_compute_next_step")
 
     def init(self):
-        super().init()
+        result = super().init()
         # Pressed twice at once, it is queued once.
         self.env.cr.execute("""
             CREATE UNIQUE INDEX IF NOT EXISTS spp_run_at_work_unique ON spp_run (res_model, res_id, kind)
                 WHERE job_uuid IS NOT NULL AND state IN ('queued', 'running')
         """)
+        return result
 
     @api.depends("state")
     def _compute_is_at_work(self):
@@ -208,8 +209,9 @@ class Run(models.Model):
             )
 
     def _progress(self, done, total=None, stage=None):
-        if not self.env.context.get("run_at_once"):  # else nobody could see it before it is over
-            super()._progress(done, total=total, stage=stage)
+        if self.env.context.get("run_at_once"):  # nobody could see it before it is over
+            return None
+        return super()._progress(done, total=total, stage=stage)
 
     def _well_done(self, result):
         kept = self.env.context.get("job_result")

@@ -110,7 +110,7 @@ class TestRunJobs(TransactionCase):
 
     def test_refused_meanwhile_nothing_is_left_and_the_run_says_why(self):
         def work(run):
-            raise UserError("The program is suspended.")
+            raise UserError("The program is suspended.")  # pylint: disable=translation-required
 
         self.work = work
         self.perform()

@@ -450,7 +450,7 @@ class SppRuleVersion(models.Model):
         try:
             tree = rule.why(record, as_of, constants)
         except TooManySteps as error:
-            raise UserError(f"{record['display_name']}: {error}") from None
+            raise UserError(_("%(who)s: %(error)s", who=record["display_name"], error=error)) from None
         answer = {
             "outcome": {"true": "eligible", "false": "not_eligible", "missing": "undetermined"}[tree.state],
             "as_of": fields.Date.to_string(as_of),

@@ -28,13 +28,14 @@ class Payment(models.Model):
     )
 
     def init(self):
-        super().init()
+        result = super().init()
         self.env.cr.execute(FIXED)
+        return result
 
     # ------------------------------------------------------------------ hooks of spp_programs
 
     def _fill_destination(self, scope, renew=False):
-        super()._fill_destination(scope, renew)
+        result = super()._fill_destination(scope, renew)
         for manager in self._g2p_managers():
             self.env.cr.execute(
                 SQL(
@@ -53,6 +54,7 @@ class Payment(models.Model):
                 )
             )
         self.env.invalidate_all()
+        return result
 
     def _hold_queries(self):
         return super()._hold_queries() + [

@@ -24,8 +24,9 @@ class TestBridge(PayerCase):
 
     @classmethod
     def set_up_payer(cls):
-        super().set_up_payer()
+        result = super().set_up_payer()
         cls.payment_manager.write({"dialect": "bridge", "bridge_program": "SPP-TEST", "batch_size": 2})
+        return result
 
     def later(self):
         """After the whole deadline of a call, and the bridge's own worst case."""

@@ -45,7 +45,7 @@ class CycleBeneficiary(models.Model):
     ]
 
     def init(self):
-        super().init()
+        result = super().init()
         self.env.cr.execute("""
             CREATE INDEX IF NOT EXISTS spp_cycle_beneficiary_problem_idx
                 ON spp_cycle_beneficiary (cycle_id) WHERE amount_problem IS NOT NULL
@@ -54,6 +54,7 @@ class CycleBeneficiary(models.Model):
             CREATE INDEX IF NOT EXISTS spp_cycle_beneficiary_excluded_idx
                 ON spp_cycle_beneficiary (cycle_id) WHERE exclusion_reason IS NOT NULL
         """)
+        return result
 
     @api.depends("cycle_id.terms", "amount_facts", "exclusion_reason")
     def _compute_amount_reason(self):
@@ -73,7 +74,7 @@ class CycleBeneficiary(models.Model):
     @api.depends("exclusion_reason")
     def _compute_reason(self):
         excluded = self.filtered("exclusion_reason")
-        super(CycleBeneficiary, self - excluded)._compute_reason()
+        result = super(CycleBeneficiary, self - excluded)._compute_reason()
         for beneficiary in excluded:
             said = _(
                 "Excluded by %(user)s: %(reason)s",
@@ -81,6 +82,7 @@ class CycleBeneficiary(models.Model):
                 reason=beneficiary.exclusion_reason,
             )
             beneficiary.reason = f"{said} {beneficiary.amount_problem or ''}".strip()
+        return result
 
     def action_exclude(self, reason):
         """Set aside beneficiaries of a draft whose amount could not be computed: they get nothing in this cycle.
@@ -204,8 +206,9 @@ class Cycle(models.Model):
                     problem=example.amount_problem,
                 )
             )
-        super()._check_complete()
+        result = super()._check_complete()
         self._check_instalments()
+        return result
 
     def _check_instalments(self):
         """Two drafts computed at the same time know nothing of each other; the second to be submitted does."""

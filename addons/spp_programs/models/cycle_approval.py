@@ -16,8 +16,9 @@ class Cycle(models.Model):
     # ------------------------------------------------------------------ actions
 
     def _do_submit(self, run):
-        super()._do_submit(run)
+        result = super()._do_submit(run)
         self._approval_submit("cycle")
+        return result
 
     def action_approve(self, comment="", on_behalf_of=False):
         """Agree to a submitted cycle; with the last one asked, it is approved.

@@ -55,11 +55,12 @@ class CycleWithdrawal(models.Model):
     _inherit = "spp.cycle.withdrawal"
 
     def _hold_payments(self):
-        super()._hold_payments()
+        result = super()._hold_payments()
         self.env["spp.payment"].sudo()._hold_unsent(self._payments_sql(), self._hold_words())
+        return result
 
     def _let_payments_go(self):
-        super()._let_payments_go()
+        result = super()._let_payments_go()
         # sudo: what the proposal held goes on; the role was checked
         payments = self.env["spp.payment"].sudo()
         held = payments.search(
@@ -72,6 +73,7 @@ class CycleWithdrawal(models.Model):
         held._write_guarded({"hold_reason": False, "hold_by": False, "hold_at": False})
         if held:
             payments._recheck_holds(self.cycle_id)
+        return result
 
     def _hold_words(self):
         return _("A withdrawal was proposed: %s", self.reason)
@@ -261,7 +263,7 @@ class Cycle(models.Model):
         return self.submitted_by | self.approved_by
 
     def _check_nothing_left(self):
-        super()._check_nothing_left()
+        result = super()._check_nothing_left()
         # sudo: what may have left counts, whoever cancels the cycle.
         left = (
             self.env["spp.payment"].sudo().search_count([("cycle_id", "=", self.id), ("state", "in", LEFT)])
@@ -274,6 +276,7 @@ class Cycle(models.Model):
                     count=left,
                 )
             )
+        return result
 
     def _unpaid(self):
         return SQL(

@@ -134,7 +134,7 @@ class CycleWithdrawal(models.Model):
             )
         return withdrawals
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super  # refused altogether
         raise UserError(
             _("A withdrawal is confirmed or refused; refuse it and propose another to change it.")
         )
@@ -319,9 +319,10 @@ class Cycle(models.Model):
             cycle.withdrawn_amount = of_cycle.get("confirmed", (0, 0))[1]
 
     def _set_state(self, state, **vals):
-        super()._set_state(state, **vals)
+        result = super()._set_state(state, **vals)
         if state == "draft":
             self._keep_withdrawn_out(vals.get("state_reason") or "")
+        return result
 
     def _keep_withdrawn_out(self, reason):
         """In the draft that it becomes, who was withdrawn is excluded; what was only proposed is refused."""
@@ -351,7 +352,8 @@ class Cycle(models.Model):
 
     @api.depends("withdrawn_amount")
     def _compute_fund_after(self):
-        super()._compute_fund_after()
+        result = super()._compute_fund_after()
         for cycle in self:
             if cycle.state in ("draft", "submitted"):
                 cycle.fund_after += cycle.withdrawn_amount
+        return result

@@ -51,7 +51,6 @@ class Entitlement(models.Model):
     cycle_id = fields.Many2one(comodel_name="spp.cycle", required=True, readonly=True, ondelete="restrict")
     period_id = fields.Many2one(
         comodel_name="spp.cycle",
-        string="Period",
         required=True,
         readonly=True,
         ondelete="restrict",

@@ -65,7 +65,6 @@ class FundEntry(models.Model):
     )
     corrects_id = fields.Many2one(
         comodel_name="spp.fund.entry",
-        string="Corrects",
         readonly=True,
         index="btree_not_null",
         ondelete="restrict",

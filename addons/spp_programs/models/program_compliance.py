@@ -123,7 +123,7 @@ class CycleBeneficiary(models.Model):
 
     @api.depends("compliance", "compliance_facts")
     def _compute_reason(self):
-        super()._compute_reason()
+        result = super()._compute_reason()
         for beneficiary in self.filtered("compliance"):
             # sudo: everybody who may see the person may see why the rule said so.
             cycle = beneficiary.cycle_id.sudo()
@@ -136,6 +136,7 @@ class CycleBeneficiary(models.Model):
                 beneficiary.compliance_facts or {}, beneficiary.compliance, cycle.as_of, labels
             )
             beneficiary.reason = f"{said} {beneficiary.reason}"
+        return result
 
     def _rule_outcome(self):
         """What the eligibility rule said; compliance is only asked of who is eligible."""

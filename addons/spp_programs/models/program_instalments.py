@@ -78,21 +78,23 @@ class Entitlement(models.Model):
     _inherit = "spp.entitlement"
 
     def _set_state(self, state, reason=None):
-        super()._set_state(state, reason)
+        result = super()._set_state(state, reason)
         if state == "paid":
             for program, entitlements in self.sudo().grouped("program_id").items():
                 program._finish_members(
                     SQL("SELECT partner_id FROM spp_entitlement WHERE id = ANY(%s)", entitlements.ids)
                 )
+        return result
 
 
 class Cycle(models.Model):
     _inherit = "spp.cycle"
 
     def _close(self):
-        super()._close()
+        result = super()._close()
         for cycle in self:
             # sudo: a cycle is closed whole, also where the user's area hides people
             cycle.program_id.sudo()._finish_members(
                 SQL("SELECT partner_id FROM spp_entitlement WHERE cycle_id = %s AND state = 'paid'", cycle.id)
             )
+        return result

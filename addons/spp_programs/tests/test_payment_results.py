@@ -130,9 +130,9 @@ class TestPaymentResults(ResultsCase):
             ("results.xlsx", sheet.write_xlsx(header, rows, self.payments[0].create_date)),
         ):
             with self.subTest(name=name), self.cr.savepoint() as savepoint:
-                result = self.read(name, content)
+                result = self.read_file(name, content)
                 self.assertEqual((result.fine_count, result.problem_count, result.state), (2, 0, "read"))
-                self.assertEqual(self.read(name, content), result)
+                self.assertEqual(self.read_file(name, content), result)
                 result.with_user(self.finance).action_apply()
                 self.assertEqual(self.payments.mapped("state"), ["paid", "rejected", "accepted", "accepted"])
                 with self.assertRaises(UserError):
@@ -142,9 +142,9 @@ class TestPaymentResults(ResultsCase):
 
     def test_a_discarded_file_can_be_read_again(self):
         content = sheet.write_csv(("reference", "outcome"), [(self.payments[0].reference, "rejected")])
-        result = self.read("results.csv", content)
+        result = self.read_file("results.csv", content)
         result.action_discard()
-        self.assertNotEqual(self.read("results.csv", content), result)
+        self.assertNotEqual(self.read_file("results.csv", content), result)
 
     def test_files_that_are_none(self):
         for name, content in (
@@ -155,9 +155,9 @@ class TestPaymentResults(ResultsCase):
             ("x.xlsx", b"PK not really"),
         ):
             with self.subTest(content=content), self.assertRaises(UserError):
-                self.read(name, content)
+                self.read_file(name, content)
 
-    def read(self, name, content):
+    def read_file(self, name, content):
         wizard = (
             self.env["spp.payment.result.read"]
             .with_user(self.finance)

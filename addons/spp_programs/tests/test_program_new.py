@@ -28,7 +28,7 @@ class TestProgramNew(ProgramsCase):
             setattr(form, name, value)
         return form
 
-    def create(self, form, **benefit):
+    def created(self, form, **benefit):
         wizard = form.save()
         wizard.action_next()
         with Form(wizard) as form, form.benefit_ids.new() as line:
@@ -42,7 +42,7 @@ class TestProgramNew(ProgramsCase):
         self.assertIn("eligible", form.matching)
         self.assertEqual(form.expression, "individual.age >= 60")
         self.assertFalse(form.is_draft)
-        program = self.create(form)
+        program = self.created(form)
         self.assertEqual(
             (program.state, program.rule_id, program.calendar), ("draft", self.old_age, "monthly")
         )
@@ -65,12 +65,12 @@ class TestProgramNew(ProgramsCase):
         self.assertIn("eligible", form.matching)
         self.assertTrue(form.is_draft)
         form.publish_reason = "The law says so"
-        program = self.create(form)
+        program = self.created(form)
         self.assertEqual(program.rule_id.state, "published")
         self.assertEqual(program.rule_id.pack_key, f"social_pension.{template.key}")
         again = self.fill(name="Another", rule_from="template", target=template.target, template_id=template)
         self.assertFalse(again.is_draft, "what was installed and published is used as it is")
-        self.assertEqual(self.create(again).rule_id, program.rule_id)
+        self.assertEqual(self.created(again).rule_id, program.rule_id)
 
     def test_every_rule_of_every_pack_shows_whom_it_reaches(self):
         templates = self.templates.search([])
@@ -84,7 +84,7 @@ class TestProgramNew(ProgramsCase):
     def test_rule_left_for_later(self):
         form = self.fill(rule_from="later")
         self.assertFalse(form.matching)
-        program = self.create(form)
+        program = self.created(form)
         self.assertFalse(program.rule_id)
         self.assertIn("Choose an eligibility rule", program.next_step)
 
@@ -96,7 +96,7 @@ class TestProgramNew(ProgramsCase):
     def test_formula_goods_and_conditions(self):
         compliance = self.make_rule("Kept", "individual", "individual.age >= 0")
         form = self.fill(kind="cct", target="individual", rule_id=self.old_age, compliance_rule_id=compliance)
-        program = self.create(form, amount_kind="formula", formula="10 + individual.age", cap=90)
+        program = self.created(form, amount_kind="formula", formula="10 + individual.age", cap=90)
         self.assertEqual(program.compliance_rule_id, compliance)
         self.assertEqual((program.benefit_ids.formula, program.benefit_ids.cap), ("10 + individual.age", 90))
         self.assertEqual(program.calendar, "bimonthly")

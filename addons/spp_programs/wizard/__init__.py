@@ -14,3 +14,4 @@ from . import program_new
 from . import cycle_supplement
 from . import beneficiary_decision
 from . import withdrawal_refuse
+from . import replay

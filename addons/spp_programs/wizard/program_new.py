@@ -367,7 +367,7 @@ class ProgramNewTemplate(models.TransientModel):
     @api.model
     def _renew(self):
         """Have the user's own list as the packs are now."""
-        self.search([]).unlink()
+        self.search([("create_uid", "=", self.env.uid)]).unlink()
         self.create(
             [
                 {
