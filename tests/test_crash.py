@@ -1,12 +1,18 @@
 """Power cuts: whatever is killed at whatever moment, the next start carries on, and nobody is paid twice."""
 
+import contextlib
+import http.client
 import os
 import signal
+import threading
 import time
+import xmlrpc.client
 
 import pytest
+from money_laws import broken
 
 from scripts import job, services
+from scripts.steps import Failed
 
 pytestmark = pytest.mark.deep
 
@@ -81,6 +87,70 @@ def test_a_killed_database_server_costs_no_payment(tmp_path, running):
 
         assert set(system.received().values()) == {1}
         assert chain._states("spp.payment", payments, "state") == {"paid": 27, "rejected": 1, "held": 5}
+
+
+def test_a_server_killed_while_money_moves_leaves_whole_steps_only(tmp_path, running):
+    """Killed at several moments of preparing, issuing a file and reading results: each is done whole, once, or not."""
+    with running("spp_crash_money", tmp_path) as system:
+        chain = _until_approved(system)
+        program = chain.program_ids[0]
+        payer = chain.as_manager(
+            "spp.payment.manager",
+            "create",
+            {"name": "By file", "provider": "file", "file_format": "pdf", "batch_size": 2},
+        )
+        chain.as_manager("spp.program", "write", [program], {"payment_manager_id": payer})
+        cycle = chain._cycle(program)[0]
+        of_cycle = [("cycle_id", "=", cycle)]
+        for number, seconds in enumerate((0.05, 0.15, 0.3, 0.5, 0.8, 1.2)):
+            _killed_after(seconds, system, cycle, payer, f"key-{number}")
+            assert not broken(system.name), seconds
+            system.start()
+            chain = system.chain()
+        # What was left is carried on with, and ends with everybody paid once.
+        for number in range(20):
+            _next_step(chain, cycle, payer, f"end-{number}")
+            if not chain._count(of_cycle, "ready", "sending", "accepted"):
+                break
+            time.sleep(1)
+        assert not broken(system.name)
+        states = chain._states("spp.payment", of_cycle, "state")
+        assert states == {"paid": 28, "held": 5}
+        (row,) = chain.as_finance("spp.program", "read", [program], ["fund_disbursed"])
+        assert row["fund_disbursed"] == 28 * 45
+
+
+def _next_step(chain, cycle, payer, key):
+    chain.as_manager("spp.cycle", "action_prepare_payments", [cycle])
+    if chain._count([("cycle_id", "=", cycle)], "ready"):
+        with contextlib.suppress(xmlrpc.client.Fault):  # a job that was left behind may issue them first
+            chain.as_releaser("spp.cycle", "action_send_payments", [cycle])
+    issued = chain.as_finance(
+        "spp.payment",
+        "search_read",
+        [("cycle_id", "=", cycle), ("state", "=", "accepted")],
+        ["reference", "amount"],
+    )
+    rows = [
+        {"reference": payment["reference"], "outcome": "paid", "amount": str(payment["amount"])}
+        for payment in issued
+    ]
+    if rows:
+        chain.as_finance("spp.payment.manager", "import_results", [payer], rows, key)
+
+
+def _killed_after(seconds, system, *step):
+    """Take the next step and kill the server in the midst of it."""
+
+    def undisturbed():
+        with contextlib.suppress(OSError, http.client.HTTPException, xmlrpc.client.Error, Failed):
+            _next_step(system.chain(), *step)
+
+    worker = threading.Thread(target=undisturbed)
+    worker.start()
+    time.sleep(seconds)
+    kill(system.name)
+    worker.join()
 
 
 def _until_approved(system):

@@ -408,6 +408,7 @@ class PaymentResult(models.Model):
                 list(FINE),
             )
         )
+        wrong = self.env.cr.fetchall()  # before a field that is read below runs a statement of its own
         return {
             "result": self.id,
             "state": self.state,
@@ -417,7 +418,7 @@ class PaymentResult(models.Model):
             "contradictions": counts.get("contradiction", 0),
             "errors": [
                 {"row": number, "reference": reference, "problem": verdict, "message": labels[verdict]}
-                for number, reference, verdict in self.env.cr.fetchall()
+                for number, reference, verdict in wrong
             ],
         }
 

@@ -88,9 +88,17 @@ class TestPaymentResults(ResultsCase):
             self.problems(self.apply(self.row(first, "returned", "90"), key="three")), ["amount_differs"]
         )
 
+    def test_a_repeated_call_answers_with_the_same_errors(self):
+        rows = [{"reference": "X-1", "outcome": "paid", "amount": "100"}, self.row(self.payments[0])]
+        answer = self.apply(*rows)
+        self.assertEqual(self.problems(answer), ["unknown_reference"])
+        self.env.invalidate_all()
+        self.assertEqual(self.apply(*rows), answer)
+
     def test_no_row_is_applied_twice(self):
         first = self.payments[0]
         answer = self.apply(self.row(first))
+        self.env.invalidate_all()  # as in a call of its own
         self.assertEqual(self.apply(self.row(first)), answer)
         with self.assertRaisesRegex(UserError, "used before"):
             self.apply(self.row(first, amount="99"))
