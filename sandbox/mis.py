@@ -64,6 +64,7 @@ class Mis(Server):
         self.tables = Tables({model: {} for model in MODELS})
         for model, number, row in self.db.execute("SELECT model, id, row FROM record ORDER BY model, id"):
             self.tables[model][number] = json.loads(row)
+        self.tables.changed()
 
     def _store(self, model, row):
         self.db.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", (model, row["id"], json.dumps(row)))
@@ -230,6 +231,7 @@ class Mis(Server):
             group = self.tables["res.partner"][new["group"]]
             group["write_date"] = stamp
             self._store("res.partner", group)
+        self.tables.changed()
 
     def _delete(self, model, number):
         """The record and what points to it."""

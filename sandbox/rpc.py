@@ -5,6 +5,8 @@
 """
 
 import operator
+from bisect import bisect
+from itertools import islice
 
 # Field → type; of relations, the other model, and of one2many the field that points back. Stamps are kept in
 # microseconds and compared so, but told in seconds: the trap of keyset paging on write_date is there.
@@ -126,7 +128,11 @@ def value_error(message):
 
 
 class Tables(dict):
-    """model → id → row. Rows hold ids for relations and leave empty fields out."""
+    """model → id → row. Rows hold ids for relations and leave empty fields out. Who changes rows calls `changed()`."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self._indexes = {}
 
     def call(self, model, method, args, kwargs):
         """What `/web/dataset/call_kw` would return; raises OdooError."""
@@ -196,13 +202,53 @@ class Tables(dict):
         named = {leaf[0] for leaf in domain if not isinstance(leaf, str)}
         if "active" in MODELS[model] and "active" not in named and context.get("active_test", True):
             domain = ["&", ["active", "=", True], *_explicit(domain)] if domain else [["active", "=", True]]
-        rows = [row for row in self.ordered(model, given.get("order")) if self._matches(model, row, domain)]
+        explicit = _explicit(domain)
+        rows = (
+            row
+            for row in self._likely(model, explicit, given.get("order"))
+            if self._matches(model, row, explicit)
+        )
         offset, limit = given.get("offset") or 0, given.get("limit")
-        return rows[offset : offset + limit if limit else None]
+        return list(islice(rows, offset, offset + limit if limit else None))
+
+    def _likely(self, model, domain, order):
+        """The rows in their order, fewer of them where an id or a link narrows them down."""
+        if (order or "").split() not in (["id"], ["id", "asc"]):
+            return self.ordered(model, order)
+        conditions = [leaf for leaf in domain if not isinstance(leaf, str)] if {"|", "!"}.isdisjoint(
+            term for term in domain if isinstance(term, str)
+        ) else []  # fmt: skip
+        for name, sign, value in conditions:
+            if sign == "in" and name != "id" and MODELS[model].get(name, "").startswith("many2one:"):
+                linked = self._linked(model, name)
+                return [
+                    self[model][number]
+                    for number in sorted(n for one in set(value) for n in linked.get(one, ()))
+                ]
+        numbers = self._numbers(model)
+        floor = max((leaf[2] for leaf in conditions if leaf[0] == "id" and leaf[1] == ">"), default=0)
+        return (self[model][number] for number in numbers[bisect(numbers, floor) :])
+
+    def _numbers(self, model):
+        if model not in self._indexes:
+            self._indexes[model] = sorted(self[model])
+        return self._indexes[model]
+
+    def _linked(self, model, link):
+        if (model, link) not in self._indexes:
+            linked = self._indexes[model, link] = {}
+            for row in self[model].values():
+                linked.setdefault(row.get(link), []).append(row["id"])
+        return self._indexes[model, link]
+
+    def changed(self):
+        """Rows came, went or changed: forget what was looked up."""
+        self._indexes.clear()
 
     def _matches(self, model, row, domain):
+        """:param domain: with its & written out"""
         stack = []
-        for term in reversed(_explicit(domain)):
+        for term in reversed(domain):
             if term in ("&", "|"):
                 left, right = stack.pop(), stack.pop()
                 stack.append(left and right if term == "&" else left or right)

@@ -8,11 +8,15 @@ Which record is which registrant is decided by (source, external id); whether it
 record costs nothing of its own. A page is stored in one go; if the database or a rule of the registry refuses it, it
 is halved until the records that are at fault stand alone, and the others are stored.
 
-What a source leaves empty never blanks what is here, and nothing is deleted.
+A value that changed here only stays; one that changed at the source only is taken; one that changed in both places is a
+conflict, and the source's policy says who wins (`merge`). What a source leaves empty blanks nothing here, unless the
+source is set so and had said something before. Nothing is deleted.
 """
 
+import json
 import logging
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import psycopg2
 
@@ -20,16 +24,46 @@ from odoo import _, fields
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from odoo.addons.spp_registry.models.spp_payment_account import clean_number
+from odoo.addons.spp_registry.models.spp_payment_account import clean_number, mask_number
 from odoo.addons.spp_registry.models.spp_phone_number import sanitize
+from odoo.addons.spp_registry.tools import bulk_rows
 from odoo.addons.spp_registry.tools.deferred import check_now
 
+from .merge import decide, print_of
+from .models.spp_mis_conflict import ACCOUNT
 from .models.spp_mis_mapping import Unmapped
 from .wire.records import parse_page
 
 _logger = logging.getLogger(__name__)
 
+MANY = 5  # new rows; for fewer the ORM is as fast
 REFUSED = (UserError, ValueError, psycopg2.IntegrityError, psycopg2.DataError)
+
+
+# fields of a registrant ← fields of a record, where they are empty at the source
+EMPTIED = {
+    "email": ("email",),
+    "address": ("street", "street2"),
+    "kind": ("group_kind_id",),
+    "family_name": ("family_name",),
+    "given_name": ("given_name",),
+    "additional_name": ("additional_name",),
+    "gender": ("gender",),
+    "birthdate": ("birthdate",),
+    "birth_place": ("birth_place",),
+}
+PROGRAM_KIND, INFORMATION_KIND = "program_elsewhere", "program_information"
+
+
+class Known(NamedTuple):
+    """What we know of a record from before: the registrant it is, its checksum, prints of what it said."""
+
+    partner_id: int = False
+    checksum: str | None = None
+    said: dict = {}
+
+
+NOBODY = Known()
 
 
 @dataclass
@@ -55,10 +89,27 @@ class Item:
     record: object
     known_id: int
     values: dict
+    said: dict = field(default_factory=dict)  # prints of what it said before
+    emptied: tuple = ()  # fields that it now says are empty
+    facts: list = field(default_factory=list)
+    roles: dict = field(default_factory=dict)  # of members, by their number there
     documents: list = field(default_factory=list)
     phones: list = field(default_factory=list)
     accounts: list = field(default_factory=list)
     partner: object = None  # the registrant, while it is being stored
+
+    def says(self):
+        """Prints of what it says now."""
+        told = {**self.values, **dict.fromkeys(self.emptied, False)}
+        says = {
+            **self.said,
+            "f": {**self.said.get("f", {}), **{name: print_of(value) for name, value in told.items()}},
+        }
+        if self.accounts:
+            says["a"] = [print_of(account["number"]) for account in self.accounts]
+        if self.facts:
+            says["p"] = print_of(self.facts)
+        return says
 
 
 @dataclass
@@ -69,6 +120,7 @@ class Place:
     membership: object
     role_ids: set
     head_is_told: bool  # the source says who is the head of this group
+    roles_before: list | None = None  # those that the source told last time; None: it told no place
 
     @property
     def pair(self):
@@ -76,9 +128,13 @@ class Place:
 
 
 class Store:
-    def __init__(self, source):
+    """:param log: a list that gets what would be changed, line by line, for a preview"""
+
+    def __init__(self, source, log=None):
         self.env = source.env
         self.source = source
+        self.log = log
+        self._bulk = {}  # model → whether its rows can be made in bulk
         self.code = source._code()
         self.head = self.env.ref("spp_registry.membership_role_head").id
         mappings = self.env["spp.mis.mapping"].search([("source_id", "=", source.id)])
@@ -93,14 +149,14 @@ class Store:
         tally = Tally(troubles=[_bad(bad, known) for bad in page.bad])
         items = []
         for external_id, record in records.items():
-            partner_id, checksum = known.get(external_id, (False, None))
-            if checksum == record.checksum():
+            before = known.get(external_id, NOBODY)
+            if before.checksum == record.checksum():
                 tally.unchanged += 1
                 continue
             try:
-                items.append(self._item(record, partner_id))
+                items.append(self._item(record, before))
             except Unmapped as error:
-                tally.troubles.append(self._trouble(record, error.reason, partner_id))
+                tally.troubles.append(self._trouble(record, error.reason, before.partner_id, cause="name"))
         size = self.source.page_size  # the registry API sends everything as one page
         for start in range(0, len(items), size):
             self._attempt(items[start : start + size], tally, self._save_items)
@@ -117,15 +173,15 @@ class Store:
         groups = self._known({f"group:{membership.group}" for membership in memberships})
         places = []
         for membership in memberships:
-            partner_id, _checksum = groups.get(f"group:{membership.group}", (False, None))
+            before = groups.get(f"group:{membership.group}", NOBODY)
             try:
-                if not partner_id:
+                if not before.partner_id:
                     raise Unmapped(_("Its group has not been stored here yet."))
                 role_ids = self._roles(membership)
-                group = self.env["res.partner"].browse(partner_id)
+                group = self.env["res.partner"].browse(before.partner_id)
                 places.append(Place(group, membership, role_ids, self.head in role_ids))
             except Unmapped as error:
-                tally.troubles.append(self._trouble(membership, error.reason))
+                tally.troubles.append(self._trouble(membership, error.reason, cause="name"))
         self._attempt(places, tally, self._save_places)
         self._settle([membership.external_id for membership in memberships], tally)
         return tally
@@ -169,28 +225,30 @@ class Store:
             tally.add(saved)
 
     def _known(self, external_ids):
-        """external id → (registrant's id, checksum)"""
+        """external id → Known"""
         self.env["spp.registrant.source"].flush_model()
         query = SQL(
-            "SELECT external_id, partner_id, checksum FROM spp_registrant_source WHERE source = %s AND external_id = ANY(%s)",
+            "SELECT external_id, partner_id, checksum, said FROM spp_registrant_source"
+            " WHERE source = %s AND external_id = ANY(%s)",
             self.code,
             list(external_ids),
         )
         self.env.cr.execute(query)
         return {
-            external_id: (partner_id, checksum)
-            for external_id, partner_id, checksum in self.env.cr.fetchall()
+            external_id: Known(partner_id, checksum, said or {})
+            for external_id, partner_id, checksum, said in self.env.cr.fetchall()
         }
 
     def _mark_seen(self, external_ids):
         query = SQL(
-            "UPDATE spp_registrant_source SET last_seen = %s WHERE source = %s AND external_id = ANY(%s)",
+            "UPDATE spp_registrant_source SET last_seen = %s, absent_since = NULL"
+            " WHERE source = %s AND external_id = ANY(%s)",
             self.env.cr.now(),
             self.code,
             list(external_ids),
         )
         self.env.cr.execute(query)
-        self.env["spp.registrant.source"].invalidate_model(["last_seen"])
+        self.env["spp.registrant.source"].invalidate_model(["last_seen", "absent_since"])
 
     def _sign(self, items):
         """Note which registrant each record is, and its checksum; the unique index decides about two at once."""
@@ -198,12 +256,14 @@ class Store:
         query = SQL(
             """
             INSERT INTO spp_registrant_source AS known
-                   (source, external_id, partner_id, checksum, last_seen, create_uid, create_date, write_uid, write_date)
-            SELECT %(source)s, t.external_id, t.partner_id, t.checksum, %(now)s, %(uid)s, %(now)s, %(uid)s, %(now)s
-              FROM unnest(%(external_ids)s::varchar[], %(partner_ids)s::integer[], %(checksums)s::varchar[])
-                   AS t (external_id, partner_id, checksum)
+                   (source, external_id, partner_id, checksum, said, last_seen,
+                    create_uid, create_date, write_uid, write_date)
+            SELECT %(source)s, t.external_id, t.partner_id, t.checksum, t.said, %(now)s, %(uid)s, %(now)s, %(uid)s, %(now)s
+              FROM unnest(%(external_ids)s::varchar[], %(partner_ids)s::integer[], %(checksums)s::varchar[],
+                          %(said)s::jsonb[])
+                   AS t (external_id, partner_id, checksum, said)
                 ON CONFLICT (source, external_id) DO UPDATE
-               SET checksum = excluded.checksum, last_seen = excluded.last_seen,
+               SET checksum = excluded.checksum, said = excluded.said, last_seen = excluded.last_seen,
                    write_uid = excluded.write_uid, write_date = excluded.write_date
             """,
             source=self.code,
@@ -212,6 +272,7 @@ class Store:
             external_ids=[item.record.external_id for item in items],
             partner_ids=[item.partner.id for item in items],
             checksums=[item.record.checksum() for item in items],
+            said=[json.dumps(_said(item)) for item in items],
         )
         self.env.cr.execute(query)
         self.env["spp.registrant.source"].invalidate_model()
@@ -226,20 +287,28 @@ class Store:
         waiting = self.env["spp.mis.held"].search(
             [
                 ("source_id", "=", self.source.id),
-                ("record_kind", "=", "membership"),
+                ("waits_for", "in", [record.external_id for record in records]),
                 ("state", "=", "waiting"),
             ]
         )
-        arrived = {record.id for record in records if record.kind_of_record == "individual"}
-        follow = [held.payload for held in waiting if held.payload.get("individual") in arrived]
-        if follow:
-            tally.troubles += self.save_memberships(parse_page("membership", follow)).troubles
+        if waiting:
+            follow = parse_page("membership", [held.payload for held in waiting])
+            tally.troubles += self.save_memberships(follow).troubles
 
     # Mapping
 
-    def _item(self, record, partner_id):
+    def _item(self, record, before):
         """Raise Unmapped if a name in the record has no meaning here."""
-        item = Item(record, partner_id, self._values(record))
+        item = Item(record, before.partner_id, self._values(record), said=before.said)
+        if self.source.empty_overwrites and before.partner_id:
+            item.emptied = tuple(
+                name
+                for told, names in EMPTIED.items()
+                if told in record.model_fields_set
+                for name in names
+                if name not in item.values
+            )
+        item.facts = self._facts(record)
         for document in record.documents:
             item.documents.append(
                 {
@@ -259,7 +328,7 @@ class Store:
             )
         if record.kind_of_record == "group":
             for membership in record.memberships or ():
-                self._roles(membership)
+                item.roles[str(membership.individual)] = sorted(self._roles(membership))
         return item
 
     def _values(self, record):
@@ -291,6 +360,21 @@ class Store:
             if value or value is False and name == "birthdate_exact"
         }
 
+    def _facts(self, record):
+        """(number there, kind, date, value) of each program that somebody is in there, and of what was noted."""
+        facts = []
+        for program in record.programs:
+            name = program.name or str(program.program)
+            if ("program", name) not in self._mappings:
+                mapping = self.env["spp.mis.mapping"]._first_sight(self.source, "program", name)
+                self._mappings["program", name] = mapping
+            day = program.enrolled or program.left or record.registration_date
+            number = f"{record.external_id}:program:{program.program}"
+            facts.append((number, PROGRAM_KIND, day, f"{name}: {program.state or 'enrolled'}"))
+            for key, value in sorted(program.information.items()):
+                facts.append((f"{number}:{key}", INFORMATION_KIND, day, f"{key}: {value}"))
+        return facts
+
     def _roles(self, membership):
         return {self._meaning("role", name) for name in membership.roles}
 
@@ -315,26 +399,36 @@ class Store:
     def _save_items(self, items):
         new = [item for item in items if not item.known_id]
         is_group = items[0].record.kind_of_record == "group"
-        partners = self.env["res.partner"].create(
+        partners = self._create(
+            "res.partner",
             [
                 {"is_registrant": True, "is_group": is_group, **item.values, **self._disabled(item)}
                 for item in new
-            ]
+            ],
         )
         old = [item for item in items if item.known_id]
         known = partners.browse([item.known_id for item in old])  # together, so that they are read together
         for item, partner in zip([*new, *old], [*partners, *known], strict=True):
             item.partner = partner
         created = set(partners.ids)
+        self._conflicts, self._agreed = [], set()
+        if self.log is not None:
+            for item in new:
+                self._tell_new(item)
         changed = {item.known_id for item in old if self._write(item)}
         changed |= self._save_documents(items, created)
         changed |= self._save_phones(items, created)
         changed |= self._save_accounts(items, created)
+        changed |= self._save_facts(items)
         troubles = []
         if is_group:
             places = [place for item in items for place in self._places(item)]
             moved, troubles = self._place(places)
             changed |= moved
+            if self.log is not None:
+                self._tell_places(items, places)
+        self.env["spp.mis.conflict"]._note(self.source, self._conflicts)
+        self.env["spp.mis.conflict"]._agree(self.source, self._agreed)
         self._sign(items)
         check_now(self.env["spp.payment.account"])
         check_now(self.env["spp.group.membership"])
@@ -342,13 +436,89 @@ class Store:
         return Tally(len(created), updated, len(items) - len(created) - updated, troubles)
 
     def _write(self, item):
-        """Write what differs; whether something did."""
-        values = {
-            **item.values,
-            **(self._disabled(item) if item.partner.registrant_status == "active" else {}),
-        }
-        values = {name: value for name, value in values.items() if _value(item.partner, name) != value}
-        return bool(values) and item.partner.write(values)
+        """Write what the source changed; whether something was written."""
+        partner, before = item.partner, item.said.get("f", {})
+        values = self._disabled(item) if partner.registrant_status == "active" else {}
+        for name, theirs in [*item.values.items(), *((name, False) for name in item.emptied)]:
+            if name in item.emptied and name not in before:
+                continue  # it never said anything about it: what is here was added here
+            ours = _value(partner, name)
+            what = decide(before.get(name), ours, theirs)
+            if what == "conflict":
+                shown = [_shown(partner, name, value) for value in (ours, theirs)]
+                what = self._conflict(partner, name, *shown, _plain(theirs))
+            elif what == "same":
+                self._agreed.add((partner.id, name))
+            if what == "take":
+                values[name] = theirs
+                label = partner._fields[name]._description_string(self.env)
+                self._tell(item, label, _shown(partner, name, ours), _shown(partner, name, theirs))
+        return bool(values) and partner.write(values)
+
+    def _conflict(self, partner, name, ours, theirs, value):
+        """Note that a value changed here and there; "take" or "keep", as the source is set."""
+        state = {"source": "theirs", "ours": "ours", "ask": "open"}[self.source.conflict_policy]
+        self._conflicts.append(
+            {
+                "partner_id": partner.id,
+                "field_name": name,
+                "ours": ours,
+                "theirs": theirs,
+                "value": value,
+                "state": state,
+            }
+        )
+        return "take" if state == "theirs" else "keep"
+
+    def _tell(self, item, label, before, after):
+        """For a preview: this would change."""
+        if self.log is not None:
+            self.log.append(
+                {
+                    "record_kind": item.record.kind_of_record,
+                    "external_id": item.record.external_id,
+                    "name": item.record.name,
+                    "partner_id": item.known_id,
+                    "label": label,
+                    "before": before or "",
+                    "after": after or "",
+                }
+            )
+
+    def _tell_new(self, item):
+        """For a preview: this registrant would be created."""
+        partner = item.partner
+        for name in item.values:
+            label = partner._fields[name]._description_string(self.env)
+            self._tell(item, label, "", _shown(partner, name, item.values[name]))
+
+    def _create(self, name, vals_list):
+        """New rows, many in one statement where the installed addons let us."""
+        model = self.env[name]
+        if len(vals_list) < MANY or not self._fits(model):
+            return model.create([_commands(values) for values in vals_list])
+        today = fields.Date.context_today(model)
+        if name == "res.partner":
+            defaults = {
+                "registration_date": today,
+                "area_id": model._own_area(),
+                "registrant_status": "active",
+            }
+        elif name == "spp.identity.document":
+            defaults = {"state": "disputed"}
+        elif name == "spp.payment.account":
+            defaults = {"state": "active", "is_primary": False}
+        else:
+            defaults = {}
+        vals_list = [{**defaults, **values} for values in vals_list]
+        if name == "spp.payment.account":
+            model._make_first_primary(vals_list)
+        return bulk_rows.create(model, vals_list)
+
+    def _fits(self, model):
+        if model._name not in self._bulk:
+            self._bulk[model._name] = bulk_rows.fits(model)
+        return self._bulk[model._name]
 
     def _disabled(self, item):
         if not item.record.disabled:
@@ -385,11 +555,13 @@ class Store:
                     )[:1]
                     left -= row
                 if row:
-                    changed |= self._write_child(row, values)
+                    changed |= self._write_child(row, values, item, "value")
                 else:
                     new.append({**values, "partner_id": item.partner.id})
                     changed.add(item.partner.id)
-        Document.create(new)
+                    kind = Document.type_id.browse(values["type_id"]).name
+                    self._tell(item, kind, "", mask_number(values["value"]))
+        self._create(Document._name, new)
         return changed
 
     def _save_phones(self, items, created):
@@ -402,16 +574,17 @@ class Store:
                 number = sanitize(values["number"]) or values["number"]
                 row = by_number.get(number)
                 if row:
-                    changed |= self._write_child(row, {**values, "number": row.number})
+                    changed |= self._write_child(row, {**values, "number": row.number}, item, "number")
                 elif row is None:
                     new.append({**values, "partner_id": item.partner.id})
                     by_number[number] = Phone  # told twice
                     changed.add(item.partner.id)
-        Phone.create(new)
+                    self._tell(item, _("Phone"), "", mask_number(number))
+        self._create(Phone._name, new)
         return changed
 
     def _save_accounts(self, items, created):
-        """By number. An account that ended here stays ended."""
+        """By number. An account that ended here stays ended; one that the source replaced ends here."""
         Account = self.env["spp.payment.account"]
         ours, new, changed = self._children(Account._name, items, created), [], set()
         for item in items:
@@ -419,18 +592,91 @@ class Store:
             for values in item.accounts:
                 row = by_number.get(values["number"])
                 if row:
-                    changed |= self._write_child(row, {"provider_id": values["provider_id"]})
+                    changed |= self._write_child(row, {"provider_id": values["provider_id"]}, item, "number")
                 elif row is None:
                     new.append({**values, "partner_id": item.partner.id})
                     by_number[values["number"]] = Account  # told twice
                     changed.add(item.partner.id)
-        Account.create(new)
+                    self._tell(item, _("Account"), "", mask_number(values["number"]))
+        accounts = self._create(Account._name, new)
+        replacing = [item for item in items if item.accounts and item.said.get("a")]
+        made = accounts.grouped(lambda row: row.partner_id.id) if replacing else {}
+        for item in replacing:
+            mine = ours.get(item.partner.id, Account) | made.get(item.partner.id, Account)
+            changed |= self._replace_account(item, mine)
         return changed
 
-    def _write_child(self, row, values):
+    def _replace_account(self, item, mine):
+        """Where the source's account is another one than last time: pay to that, and end the one it was."""
+        before, told = item.said["a"], {account["number"] for account in item.accounts}
+        first = mine.filtered(lambda row: row.number == item.accounts[0]["number"] and row.state == "active")[
+            :1
+        ]
+        primary = mine.filtered(lambda row: row.is_primary and row.state == "active")[:1]
+        changed = set()
+        if first and primary and first != primary:
+            what = decide(before[0], primary.number, first.number)
+            if what == "conflict":
+                what = self._conflict(
+                    item.partner, ACCOUNT, primary.display_name, first.display_name, first.id
+                )
+            if what == "take":
+                primary.write({"is_primary": False})
+                first.write({"is_primary": True})
+                self._tell(item, _("Primary account"), primary.number_masked, first.number_masked)
+                changed.add(item.partner.id)
+        elif first and first == primary:
+            self._agreed.add((item.partner.id, ACCOUNT))
+        replaced = mine.filtered(
+            lambda row: (
+                row.state == "active"
+                and not row.is_primary
+                and row.number not in told
+                and print_of(row.number) in before
+            )
+        )
+        if replaced:
+            replaced.write({"state": "ended"})
+            for row in replaced:
+                self._tell(item, _("Account ends"), row.number_masked, "")
+            changed.add(item.partner.id)
+        return changed
+
+    def _save_facts(self, items):
+        """Programs at the source and what was noted there, as events of the registrant."""
+        accepted, changed = {}, set()
+        today = fields.Date.context_today(self.source)
+        for item in items:
+            if not item.facts or item.said.get("p") == print_of(item.facts):
+                continue
+            changed.add(item.partner.id)
+            for number, kind, day, value in item.facts:
+                accepted[self.code, number] = (
+                    0,
+                    {
+                        "partner_id": item.partner.id,
+                        "kind": kind,
+                        "date": day or today,
+                        "value": value,
+                        "source": self.code,
+                        "external_id": number,
+                    },
+                )
+                self._tell(item, _("Fact"), "", value)
+        if accepted:
+            self.env["spp.event"]._upsert(accepted)
+        return changed
+
+    def _write_child(self, row, values, item, number):
         values = {name: value for name, value in values.items() if value and _value(row, name) != value}
         if not values:
             return set()
+        self._tell(
+            item,
+            row._description,
+            mask_number(row[number]),
+            mask_number(values.get(number, row[number])),
+        )
         row.write(values)
         return {row.partner_id.id}
 
@@ -439,8 +685,15 @@ class Store:
     def _places(self, item):
         memberships = item.record.memberships or ()
         number = item.record.id
+        before = item.said.get("m", {})
         places = [
-            Place(item.partner, one.model_copy(update={"group": number}), self._roles(one), False)
+            Place(
+                item.partner,
+                one.model_copy(update={"group": number}),
+                self._roles(one),
+                False,
+                before.get(str(one.individual)),
+            )
             for one in memberships
         ]
         head_is_told = any(self.head in place.role_ids and not place.membership.ended for place in places)
@@ -463,17 +716,20 @@ class Store:
         for place in places:
             told.setdefault(place.pair, []).append(place)
         for (group_id, number), pair in told.items():
-            partner_id, _checksum = people.get(f"individual:{number}", (False, None))
+            partner_id = people.get(f"individual:{number}", NOBODY).partner_id
             if not partner_id:
                 reason = _("This person has not been stored here yet, so the place in the group waits.")
-                troubles += [self._trouble(place.membership, reason, group=place.group) for place in pair]
+                troubles += [
+                    self._trouble(place.membership, reason, group=place.group, cause="person")
+                    for place in pair
+                ]
                 continue
             mine = ours.get((group_id, partner_id), Membership)
             vals_list, is_changed = self._reconcile(pair, mine)
             new += [{**vals, "group_id": group_id, "individual_id": partner_id} for vals in vals_list]
             if vals_list or is_changed:
                 changed.add(group_id)
-        Membership.create(new)
+        self._create(Membership._name, new)
         return changed, troubles
 
     def _reconcile(self, pair, mine):
@@ -488,8 +744,9 @@ class Store:
             if live:
                 values = {name: value for name, value in values.items() if _value(live, name) != value}
                 is_changed = bool(values) and live.write(_commands(values))
-            else:
-                new.append(_commands(values))
+            elif not mine or current.roles_before is None:
+                new.append(values)
+            # else the source says what it said before, and the place was ended here since
         for place in sorted(
             (one for one in pair if one.membership.ended), key=lambda one: one.membership.ended
         ):
@@ -499,14 +756,13 @@ class Store:
                 live.ended = place.membership.ended
                 live, is_changed = live.browse(), True
             else:
-                new.append(
-                    _commands({**self._place_values(place, mine.browse()), "ended": place.membership.ended})
-                )
+                new.append({**self._place_values(place, mine.browse()), "ended": place.membership.ended})
         return new, is_changed
 
     def _place_values(self, place, live):
-        """Roles given here stay; the head is whom the source names, if it names one."""
-        role_ids, is_head = place.role_ids | set(live.role_ids.ids), live.is_head
+        """Roles given here stay, those that the source takes back go; the head is whom it names, if it names one."""
+        role_ids = place.role_ids | (set(live.role_ids.ids) - set(place.roles_before or ()))
+        is_head = live.is_head
         if place.head_is_told:
             is_head = self.head in place.role_ids
             if not is_head:
@@ -515,6 +771,20 @@ class Store:
         if place.membership.start:
             values["start"] = place.membership.start
         return values
+
+    def _tell_places(self, items, places):
+        by_group = {item.partner.id: item for item in items}
+        names = dict(self.env["spp.membership.role"].search([]).mapped(lambda role: (role.id, role.name)))
+        for place in places:
+            before = place.roles_before
+            told = sorted(place.role_ids)
+            if before is not None and sorted(before) == told and not place.membership.ended:
+                continue
+            person = place.membership.individual_name or f"individual:{place.membership.individual}"
+            shown = ", ".join([person, *(names.get(role_id, "") for role_id in told)])
+            if place.membership.ended:
+                shown = _("%(person)s, until %(day)s", person=shown, day=place.membership.ended)
+            self._tell(by_group[place.group.id], _("Member"), "", shown)
 
     # Troubles
 
@@ -534,19 +804,25 @@ class Store:
         partner_id = False if is_place else item.known_id
         return self._trouble(record, _discreet(reason, record), partner_id, group)
 
-    def _trouble(self, record, reason, partner_id=False, group=None):
+    def _trouble(self, record, reason, partner_id=False, group=None, cause="refused"):
+        """:param cause: "refused", or what it waits for: the meaning of a "name", a "person" to be stored"""
         if record.kind_of_record == "membership":
             person = record.individual_name or f"individual:{record.individual}"
             where = group.name if group else f"group:{record.group}"
             name, partner_id = _("%(person)s in %(group)s", person=person, group=where), group and group.id
         else:
             name = record.name
-        return _trouble(record.kind_of_record, record.external_id, name, reason, record.dump(), partner_id)
+        waits_for = f"individual:{record.individual}" if cause == "person" else False
+        return {
+            **_trouble(record.kind_of_record, record.external_id, name, reason, record.dump(), partner_id),
+            "cause": cause,
+            "waits_for": waits_for,
+        }
 
 
 def _bad(bad, known):
     """The trouble of a row that could not even be read."""
-    partner_id, _checksum = known.get(bad.external_id, (False, None))
+    partner_id = known.get(bad.external_id, NOBODY).partner_id
     name = bad.name or bad.external_id
     return _trouble(bad.kind_of_record, bad.external_id, name, bad.reason, bad.row, partner_id)
 
@@ -559,6 +835,8 @@ def _trouble(kind, external_id, name, reason, payload, partner_id=False):
         "reason": _storable(" ".join(reason.split())),
         "payload": _storable(payload),
         "partner_id": partner_id or False,
+        "cause": "refused",
+        "waits_for": False,
     }
 
 
@@ -581,6 +859,38 @@ def _discreet(reason, record):
         if len(secret) > 2:
             reason = reason.replace(secret, "••••")
     return reason
+
+
+def _said(item):
+    """Prints of what a record says, who its members are, and who of them is gone since."""
+    says, record = item.says(), item.record
+    memberships = getattr(record, "memberships", None)
+    if memberships is not None:
+        told = {str(one.individual) for one in memberships}
+        live = {str(one.individual): one for one in memberships if not one.ended}
+        before = {*says.get("m", {}), *says.get("gone", ())}
+        says["m"] = {number: item.roles.get(number, []) for number in live}
+        says["gone"] = sorted(before - told)
+    return says
+
+
+def _plain(value):
+    """A value as JSON holds it."""
+    return str(value) if hasattr(value, "isoformat") else value
+
+
+def _shown(partner, name, value):
+    """A field's value as people read it."""
+    kind = partner._fields[name]
+    if value in (None, False, "") and kind.type != "boolean":
+        return ""
+    if kind.type == "many2one":
+        return partner.env[kind.comodel_name].browse(value).display_name
+    if kind.type == "selection":
+        return dict(kind._description_selection(partner.env)).get(value, value)
+    if kind.type == "boolean":
+        return _("yes") if value else _("no")
+    return str(value)
 
 
 def _value(row, name):

@@ -5,6 +5,7 @@ it, and people see a summary with numbers masked.
 """
 
 import json
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.tools import SQL
@@ -74,10 +75,30 @@ class MisHeld(models.Model):
         ondelete="set null",
         help="Set where the record came before: it stays here as it was then.",
     )
+    cause = fields.Selection(
+        selection=[
+            ("name", "An unknown name, or a group that is not stored"),
+            ("person", "A person who is not stored"),
+            ("refused", "It cannot be stored as it is"),
+        ],
+        string="Waits For",
+        required=True,
+        readonly=True,
+        default="refused",
+        help="Names and persons: it goes through by itself once they are there. Otherwise somebody must correct it.",
+    )
+    waits_for = fields.Char(
+        readonly=True, index="btree_not_null", help="The person it waits for, at the source."
+    )
     attempts = fields.Integer(readonly=True, default=1)
     last_attempt = fields.Datetime(readonly=True)
     state = fields.Selection(
-        selection=[("waiting", "Waiting"), ("stored", "Stored"), ("dismissed", "Dismissed")],
+        selection=[
+            ("waiting", "Waiting"),
+            ("stored", "Stored"),
+            ("dismissed", "Dismissed"),
+            ("forgotten", "Forgotten"),
+        ],
         required=True,
         readonly=True,
         default="waiting",
@@ -120,22 +141,33 @@ class MisHeld(models.Model):
             key: [
                 json.dumps(trouble[key]) if key == "payload" else trouble[key] or None for trouble in troubles
             ]
-            for key in ("record_kind", "external_id", "name", "reason", "payload", "partner_id")
+            for key in (
+                "record_kind",
+                "external_id",
+                "name",
+                "reason",
+                "payload",
+                "partner_id",
+                "cause",
+                "waits_for",
+            )  # fmt: skip
         }
         query = SQL(
             """
             INSERT INTO spp_mis_held AS held
-                   (source_id, record_kind, external_id, name, reason, payload, partner_id, attempts, last_attempt,
-                    state, create_uid, create_date, write_uid, write_date)
-            SELECT %(source)s, t.record_kind, t.external_id, t.name, t.reason, t.payload, t.partner_id, 1, %(now)s,
-                   'waiting', %(uid)s, %(now)s, %(uid)s, %(now)s
+                   (source_id, record_kind, external_id, name, reason, payload, partner_id, cause, waits_for,
+                    attempts, last_attempt, state, create_uid, create_date, write_uid, write_date)
+            SELECT %(source)s, t.record_kind, t.external_id, t.name, t.reason, t.payload, t.partner_id,
+                   t.cause, t.waits_for, 1, %(now)s, 'waiting', %(uid)s, %(now)s, %(uid)s, %(now)s
               FROM (SELECT DISTINCT ON (u.external_id) u.*
                       FROM unnest(%(record_kind)s::varchar[], %(external_id)s::varchar[], %(name)s::varchar[],
-                                  %(reason)s::varchar[], %(payload)s::jsonb[], %(partner_id)s::integer[])
-                           AS u (record_kind, external_id, name, reason, payload, partner_id)) t
+                                  %(reason)s::varchar[], %(payload)s::jsonb[], %(partner_id)s::integer[],
+                                  %(cause)s::varchar[], %(waits_for)s::varchar[])
+                           AS u (record_kind, external_id, name, reason, payload, partner_id, cause, waits_for)) t
                 ON CONFLICT (source_id, external_id) DO UPDATE
                SET name = excluded.name, reason = excluded.reason, payload = excluded.payload,
-                   partner_id = excluded.partner_id, last_attempt = excluded.last_attempt,
+                   partner_id = excluded.partner_id, cause = excluded.cause, waits_for = excluded.waits_for,
+                   last_attempt = excluded.last_attempt,
                    attempts = CASE held.state WHEN 'waiting' THEN held.attempts + 1 ELSE 1 END,
                    state = 'waiting', write_uid = excluded.write_uid, write_date = excluded.write_date
          RETURNING id, external_id
@@ -149,6 +181,16 @@ class MisHeld(models.Model):
         ids = {external_id: held_id for held_id, external_id in self.env.cr.fetchall()}
         self.invalidate_model()
         return ids
+
+    @api.model
+    def _purge(self, source):
+        """Forget what the source said of records that have waited too long."""
+        limit = fields.Datetime.now() - timedelta(days=source.payload_days)
+        old = self.search(
+            [("source_id", "=", source.id), ("state", "=", "waiting"), ("last_attempt", "<", limit)]
+        )
+        old.write({"state": "forgotten", "payload": False})
+        return len(old)
 
     @api.model
     def _settle(self, source, external_ids):

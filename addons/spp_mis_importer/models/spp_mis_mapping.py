@@ -6,6 +6,7 @@ from psycopg2.errors import UniqueViolation
 
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
+from odoo.tools import SQL
 
 from odoo.addons.queue_job.exception import RetryableJobError
 
@@ -16,6 +17,7 @@ TARGETS = {
     "role": "role_id",
     "gender": "gender",
     "bank": "bank_id",
+    "program": "program_id",
 }
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "other": "other"}
 
@@ -41,6 +43,7 @@ class MisMapping(models.Model):
             ("role", "Role in a group"),
             ("gender", "Gender"),
             ("bank", "Bank"),
+            ("program", "Program"),
         ],
         required=True,
     )
@@ -54,11 +57,17 @@ class MisMapping(models.Model):
     role_id = fields.Many2one(comodel_name="spp.membership.role", ondelete="restrict")
     gender = fields.Selection(selection=[("female", "Female"), ("male", "Male"), ("other", "Other")])
     bank_id = fields.Many2one(comodel_name="res.bank", ondelete="restrict")
+    program_id = fields.Many2one(
+        comodel_name="spp.program",
+        ondelete="restrict",
+        help="Whoever is in this program at the source becomes a candidate of ours.",
+    )
     is_open = fields.Boolean(
         string="Open",
         compute="_compute_is_open",
         store=True,
-        help="It has no meaning here yet. Records that use the name wait until somebody gives it one.",
+        help="It has no meaning here yet. Records that use the name wait until somebody gives it one; "
+        "but for programs: nobody waits for these.",
     )
     meaning = fields.Char(string="Here", compute="_compute_meaning")
 
@@ -89,10 +98,26 @@ class MisMapping(models.Model):
                         _("“%(name)s” cannot mean this: it is of another kind.", name=mapping.name)
                     )
 
+    def write(self, vals):
+        opened = self.filtered("is_open")
+        result = super().write(vals)
+        given = opened.filtered(lambda mapping: not mapping.is_open)
+        given.source_id._names_settled()
+        return result
+
     def _target(self):
         """Our side: an id, or for genders the value; empty while open."""
         target = self[TARGETS[self.kind]]
         return target if self.kind == "gender" else target.id
+
+    def _in_program(self):
+        """SQL of the registrants who are in this program of the source, or were proposed for it there."""
+        return SQL(
+            "SELECT partner_id FROM spp_event WHERE source = %s AND kind = %s AND value = ANY(%s)",
+            self.source_id._code(),
+            "program_elsewhere",
+            [f"{self.name}: {state}" for state in ("draft", "enrolled", "paused")],
+        )
 
     @api.model
     def _first_sight(self, source, kind, name, bic=None):
@@ -105,7 +130,7 @@ class MisMapping(models.Model):
             target = GENDERS.get(name.strip().casefold(), False)
         else:
             target = self._same_here(kind, name, bic)
-            if not target and source.unknown_catalogue == "create":
+            if not target and source.unknown_catalogue == "create" and kind != "program":
                 target = self._create_target(kind, name, bic)
             target = target.id
         return self.create({"source_id": source.id, "kind": kind, "name": name, TARGETS[kind]: target})

@@ -46,7 +46,6 @@ class MisSource(models.Model):
     endpoint_id = fields.Many2one(
         comodel_name="spp.endpoint",
         string="System",
-        required=True,
         check_company=True,
         ondelete="restrict",
         domain="[('auth_type', '=', 'session')]",
@@ -79,6 +78,22 @@ class MisSource(models.Model):
         help="What to do with a document type, kind of group, role or bank that is not known here by that name. "
         "A gender that is not known always waits for a person.",
     )
+    empty_overwrites = fields.Boolean(
+        string="Empty Overwrites",
+        help="What the source once said and now leaves empty is emptied here, too. Otherwise the last value stays.",
+    )
+    conflict_policy = fields.Selection(
+        selection=[
+            ("source", "The source wins"),
+            ("ours", "What is here wins"),
+            ("ask", "A person decides"),
+        ],
+        string="Changed Here and There",
+        required=True,
+        default="ask",
+        help="A value that was edited here and that the source changes, too. All are listed under Conflicts. Until a "
+        "person decides, what is here stays.",
+    )
     program_ids = fields.Many2many(
         comodel_name="spp.program",
         check_company=True,
@@ -92,6 +107,35 @@ class MisSource(models.Model):
         copy=False,
     )
     interval = fields.Integer(string="Every (minutes)", required=True, default=60)
+    full_interval = fields.Integer(
+        string="Complete Every (hours)",
+        required=True,
+        default=24,
+        help="In between only what changed is read. A complete import also finds who is no longer there.",
+    )
+    overlap = fields.Integer(
+        string="Overlap (minutes)",
+        required=True,
+        default=15,
+        help="Changes are read from this long before the newest stamp of the import before: a long transaction at the "
+        "source may become visible later than it is stamped.",
+    )
+    payload_days = fields.Integer(
+        string="Forget After (days)",
+        required=True,
+        default=90,
+        help="What the source said of a held record, and previews, are deleted then.",
+    )
+    watermark = fields.Datetime(
+        string="Read Up To",
+        readonly=True,
+        copy=False,
+        help="The newest stamp of the source, by its own clock, in UTC.",
+    )
+    last_full_at = fields.Datetime(string="Last Full Reconcile", readonly=True, copy=False)
+    names_settled = fields.Boolean(
+        readonly=True, copy=False, help="Names have got a meaning; what waited for them is tried again soon."
+    )
     next_run_at = fields.Datetime(string="Next Import", copy=False)
     last_run_id = fields.Many2one(comodel_name="spp.run", readonly=True, copy=False)
     last_run_state = fields.Selection(related="last_run_id.state", string="Last Result")
@@ -104,6 +148,12 @@ class MisSource(models.Model):
         comodel_name="spp.mis.mapping", inverse_name="source_id", string="Names at the Source"
     )
     open_mapping_count = fields.Integer(compute="_compute_waiting", compute_sudo=True, string="Open Names")
+    conflict_count = fields.Integer(
+        compute="_compute_waiting", compute_sudo=True, string="Conflicts to Decide"
+    )
+    absent_count = fields.Integer(
+        compute="_compute_registrant_count", compute_sudo=True, string="No Longer There"
+    )
     held_count = fields.Integer(compute="_compute_waiting", compute_sudo=True, string="Held Records")
     registrant_count = fields.Integer(
         compute="_compute_registrant_count", compute_sudo=True, string="Registrants"
@@ -111,6 +161,13 @@ class MisSource(models.Model):
 
     _sql_constraints = [
         ("interval_positive", "CHECK (interval > 0)", "The interval is a number of minutes above zero."),
+        (
+            "full_interval_positive",
+            "CHECK (full_interval > 0)",
+            "The interval is a number of hours above zero.",
+        ),
+        ("overlap_not_negative", "CHECK (overlap >= 0)", "The overlap cannot be negative."),
+        ("payload_days_positive", "CHECK (payload_days > 0)", "Keep what is held for a day at least."),
         ("page_size_range", "CHECK (page_size BETWEEN 1 AND 5000)", "A page holds 1 to 5000 records."),
     ]
 
@@ -118,6 +175,7 @@ class MisSource(models.Model):
         for count, model, domain in (
             ("held_count", "spp.mis.held", [("state", "=", "waiting")]),
             ("open_mapping_count", "spp.mis.mapping", [("is_open", "=", True)]),
+            ("conflict_count", "spp.mis.conflict", [("state", "=", "open")]),
         ):
             groups = self.env[model]._read_group(
                 [("source_id", "in", self.ids), *domain], groupby=["source_id"], aggregates=["__count"]
@@ -127,18 +185,23 @@ class MisSource(models.Model):
                 source[count] = counts.get(source._origin.id, 0)
 
     def _compute_registrant_count(self):
-        groups = self.env["spp.registrant.source"]._read_group(
-            [("source", "in", [source._code() for source in self])],
-            groupby=["source"],
-            aggregates=["__count"],
-        )
-        counts = dict(groups)
-        for source in self:
-            source.registrant_count = counts.get(source._code(), 0)
+        of_these = [("source", "in", [source._code() for source in self])]
+        for count, more in (("registrant_count", []), ("absent_count", [("absent_since", "!=", False)])):
+            counts = dict(
+                self.env["spp.registrant.source"]._read_group(
+                    of_these + more, groupby=["source"], aggregates=["__count"]
+                )
+            )
+            for source in self:
+                source[count] = counts.get(source._code(), 0)
 
-    @api.constrains("endpoint_id")
+    @api.constrains("endpoint_id", "dialect")
     def _check_endpoint(self):
         for source in self:
+            if source.dialect == "file":
+                continue
+            if not source.endpoint_id:
+                raise ValidationError(_("%s: name the system to import from.", source.name))
             if source.endpoint_id.sudo().auth_type != "session":  # sudo: a condition, nothing is shown
                 raise ValidationError(
                     _("%s: the system must be one that we log in to once, with a session.", source.name)
@@ -179,13 +242,22 @@ class MisSource(models.Model):
         }
 
     def action_import(self):
-        """Import everything now, in the background.
+        """Import what changed, or everything where a complete import is due, in the background.
 
         :return: id of the run (spp.run); of the one that is at work already, if there is one
         """
         self.ensure_one()
         self._check_operator()
-        return self._start("mis_import", _("Import: %s", self.name), IMPORT[0]).id
+        return self._start_import().id
+
+    def action_import_all(self):
+        """Import everything, in the background; who is no longer at the source is found out, too.
+
+        :return: id of the run (spp.run); of the one that is at work already, if there is one
+        """
+        self.ensure_one()
+        self._check_operator()
+        return self._start_import(is_full=True).id
 
     def action_retry_held(self):
         """Try again to store all records that are held.
@@ -211,6 +283,14 @@ class MisSource(models.Model):
     def action_open_held(self):
         return self._open("spp_mis_importer.action_spp_mis_held", {"search_default_waiting": 1})
 
+    def action_open_conflicts(self):
+        return self._open("spp_mis_importer.action_spp_mis_conflict", {"search_default_open": 1})
+
+    def action_open_absent(self):
+        action = self.env["ir.actions.act_window"]._for_xml_id("spp_mis_importer.action_spp_mis_absent")
+        absent = [("source", "in", [source._code() for source in self]), ("absent_since", "!=", False)]
+        return {**action, "domain": absent}
+
     def action_open_mappings(self):
         return self._open("spp_mis_importer.action_spp_mis_mapping", {})
 
@@ -232,7 +312,33 @@ class MisSource(models.Model):
         now = fields.Datetime.now()
         for source in self.search([("state", "=", "active"), ("next_run_at", "<=", now)]):
             source.next_run_at = now + timedelta(minutes=source.interval)
-            source._start("mis_import", _("Import: %s", source.name), IMPORT[0])
+            source._start_import()
+        for source in self.search([("names_settled", "=", True)]):
+            source._retry_settled()
+
+    @api.model
+    def _cron_mis_purge(self):
+        """Forget what the sources said of records that nobody settled, and old previews."""
+        for source in self.with_context(active_test=False).search([]):
+            self.env["spp.mis.held"]._purge(source)
+            self.env["spp.mis.preview"]._purge(source)
+
+    def _names_settled(self):
+        """Names have got a meaning: try what waited for them."""
+        sources = self.sudo()  # sudo: who settles a name need not configure the source
+        sources.names_settled = True
+        for source in sources:
+            source._retry_settled()
+
+    def _retry_settled(self):
+        """Try what waited for names that have a meaning now; later, if an import is at work."""
+        if self.last_run_id.state in ("queued", "running") and self._has_job(self.last_run_id):
+            return
+        waiting = [("source_id", "=", self.id), ("state", "=", "waiting"), ("cause", "=", "name")]
+        held = self.env["spp.mis.held"].search(waiting)
+        self.names_settled = False
+        if held:
+            self._start("mis_retry", _("Held records: %s", self.name), RETRY[0], held_ids=held.ids)
 
     def _check_operator(self, *roles):
         roles = roles or OPERATORS
@@ -262,7 +368,17 @@ class MisSource(models.Model):
         held = self.env["spp.mis.held"].sudo().browse(failures.filtered("res_id").mapped("res_id")).exists()
         return self._start_retry(held.filtered(lambda held: held.state == "waiting").sudo(False))
 
-    def _start(self, kind, name, stage, held_ids=None):
+    def _start_import(self, is_full=False):
+        source = self.sudo()  # sudo: stamps, of no interest to a person
+        since = None
+        if not is_full and source.watermark and source.last_full_at:
+            if source.last_full_at + timedelta(hours=source.full_interval) > fields.Datetime.now():
+                since = source.watermark - timedelta(minutes=source.overlap)
+        scope = {"since": since and fields.Datetime.to_string(since)}
+        name = _("Changes: %s", self.name) if since else _("Import: %s", self.name)
+        return self._start("mis_import", name, IMPORT[0], scope=scope)
+
+    def _start(self, kind, name, stage, held_ids=None, scope=None):
         """Make a run and enqueue its first page; or return the run that is at work."""
         self.env.flush_all()
         # Two that start at once: the second waits, is run again by Odoo, and then finds the run of the first.
@@ -274,7 +390,7 @@ class MisSource(models.Model):
             last._fail(_("It stopped before its end. What was stored is kept."))
         run = self.env["spp.run"]._queue(kind, name, self)
         self.sudo().last_run_id = run  # sudo: who runs imports need not configure the source
-        self._enqueue(run, stage, 0, {}, held_ids)
+        self._enqueue(run, stage, 0, {}, held_ids, scope=scope)
         return run
 
     def _has_job(self, run):
@@ -286,25 +402,28 @@ class MisSource(models.Model):
     def _identity(self, run):
         return f"spp_mis_importer:{self.id}:{run.id}"
 
-    def _enqueue(self, run, stage, after, counts, held_ids=None, attempt=1):
+    def _enqueue(self, run, stage, after, counts, held_ids=None, attempt=1, scope=None):
         self.with_delay(
             description=_("%(run)s, %(stage)s above %(after)s", run=run.name, stage=stage, after=after),
             identity_key=self._identity(run),
             eta=PAUSE * (attempt - 1) if attempt > 1 else None,
-        )._job_page(run, stage, after, counts, held_ids, attempt)
+        )._job_page(run, stage, after, counts, held_ids, attempt, scope)
 
-    def _job_page(self, run, stage, after, counts, held_ids=None, attempt=1):
+    def _job_page(self, run, stage, after, counts, held_ids=None, attempt=1, scope=None):
         """Job: store one page and enqueue the next.
 
         :param stage: one of IMPORT or RETRY
         :param after: number of the last record (at the source, or held here) of the page before
         :param counts: what the pages before did
+        :param scope: {"since": moment in UTC, or None to read everything; "newest": the source's newest stamp when
+            the import began, "complete": whether everybody is read}
         """
+        scope = scope or {}
         # sudo: an import writes to people of all areas and compares account numbers; starting it was the user's right
         source, run = self.sudo(), run.sudo()
         with run._alive(), source._alone():
             try:
-                page = source._read_page(run, stage, after, held_ids)
+                page, scope = source._read_page(run, stage, after, held_ids, scope)
             except (CallError, wire.SourceError, UserError) as error:
                 reason = getattr(error, "reason", None) or str(error)
                 is_begun = (stage, after) != (IMPORT[0], 0)
@@ -313,7 +432,7 @@ class MisSource(models.Model):
                     and attempt < ATTEMPTS
                     and isinstance(error, NotSent | AnswerLost | wire.SourceDown)
                 ):
-                    self._enqueue(run, stage, after, counts, held_ids, attempt + 1)
+                    self._enqueue(run, stage, after, counts, held_ids, attempt + 1, scope)
                 else:
                     run._fail(reason)
                 return
@@ -321,9 +440,9 @@ class MisSource(models.Model):
             run._progress(counts["read"])
             following = source._following(stage, page)
             if following:
-                self._enqueue(run, *following, counts, held_ids)
+                self._enqueue(run, *following, counts, held_ids, scope=scope)
             else:
-                run._finish(source._conclude(run, stage, counts))
+                run._finish(*source._conclude(run, stage, counts, scope))
 
     def _following(self, stage, page):
         """(stage, after) of the page to come, or None."""
@@ -365,16 +484,25 @@ class MisSource(models.Model):
                 with suppress(CallError):  # the session ends by itself, too
                     reader.logout()
 
-    def _read_page(self, run, stage, after, held_ids):
+    def _read_page(self, run, stage, after, held_ids, scope):
+        """(page, scope) of what is read; the first page of an import finds out what the scope is."""
         if stage in RETRY:
-            return self._read_held(stage.removeprefix("held_"), after, held_ids)
+            return self._read_held(stage.removeprefix("held_"), after, held_ids), scope
+        since = fields.Datetime.to_datetime(scope.get("since"))
         with self._reader() as reader:
             if (stage, after) == (IMPORT[0], 0):
+                # Before anything is read: what changes while we read is newer, and comes next time.
+                newest = reader.newest()
+                scope = {
+                    **scope,
+                    "newest": newest and newest.strftime("%Y-%m-%d %H:%M:%S"),
+                    "complete": not since if reader.reads_all is None else reader.reads_all,
+                }
                 found = reader.count()
-                if found.individuals is not None and found.groups is not None:
+                if scope["complete"] and found.individuals is not None and found.groups is not None:
                     run._progress(0, total=found.individuals + found.groups)
             read = reader.individuals if stage == "individual" else reader.groups
-            return read(after=after, limit=self.page_size)
+            return read(after=after, limit=self.page_size, since=since), scope
 
     def _read_held(self, kind, after, held_ids):
         """A page of held records, as the source told them."""
@@ -395,34 +523,97 @@ class MisSource(models.Model):
         """Store a page; returns the counts with what it did added."""
         store = Store(self)
         tally = store.save_memberships(page) if stage == "held_membership" else store.save(page)
-        held = store.hold(tally.troubles, run)
+        store.hold(tally.troubles, run)
+        troubles = {trouble["external_id"]: trouble["cause"] for trouble in tally.troubles}
+        failed = sum(cause == "refused" for cause in troubles.values())
         added = {
             "read": len(page.records) + len(page.bad),
             "created": tally.created,
             "updated": tally.updated,
             "unchanged": tally.unchanged,
-            "held": held,
+            "held": len(troubles) - failed,
+            "failed": failed,
         }
         return {key: counts.get(key, 0) + value for key, value in added.items()}
 
-    def _conclude(self, run, stage, counts):
-        """After the last page: candidates of the programs; returns the counts as people read them."""
+    def _conclude(self, run, stage, counts, scope):
+        """After the last page: candidates of the programs, who is gone; returns the counts as people read them, and
+        a message."""
         labelled = {
             _("Read"): counts["read"],
             _("Created"): counts["created"],
             _("Updated"): counts["updated"],
             _("Unchanged"): counts["unchanged"],
             _("Held"): counts["held"],
+            _("Failed"): counts["failed"],
         }
+        message = ""
         imported = SQL("SELECT partner_id FROM spp_registrant_source WHERE source = %s", self._code())
         programs = self.program_ids.filtered(lambda program: program.state != "closed")
-        if programs:
-            labelled[_("Candidates added")] = sum(program._add_candidates(imported) for program in programs)
+        added = sum(program._add_candidates(imported) for program in programs)
+        mapped = self.mapping_ids.filtered(lambda one: one.program_id and one.program_id.state != "closed")
+        added += sum(one.program_id._add_candidates(one._in_program()) for one in mapped)
+        if programs or mapped:
+            labelled[_("Candidates added")] = added
         if stage in IMPORT:
-            absent = [("source", "=", self._code()), ("last_seen", "<", run.create_date)]
-            labelled[_("No longer at the source")] = self.env["spp.registrant.source"].search_count(absent)
             self.last_success_at = fields.Datetime.now()
-        return labelled
+            if scope.get("newest"):
+                self.watermark = scope["newest"]
+            if scope.get("complete", True):
+                self.last_full_at = run.create_date
+                gone, ended, message = self._part(run)
+                labelled[_("No longer at the source")] = gone
+                labelled[_("Memberships ended")] = ended
+        return labelled, message
+
+    def _part(self, run):
+        """After everybody was read: note who was not there, and end the places that are gone at the source.
+
+        :return: how many registrants are gone, how many places were ended, and why none were
+        """
+        code, today = self._code(), fields.Date.context_today(self)
+        Known = self.env["spp.registrant.source"]
+        absent = [("source", "=", code), ("last_seen", "<", run.create_date)]
+        gone, known = Known.search_count(absent), Known.search_count([("source", "=", code)])
+        if gone > known / 2:
+            return (
+                gone,
+                0,
+                _("More than half of the registrants are no longer there: no membership was ended."),
+            )
+        Known.search(absent + [("absent_since", "=", False)]).write({"absent_since": today})
+        Known.flush_model()
+        self.env["spp.group.membership"].flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT place.id
+                  FROM spp_registrant_source AS household
+                 CROSS JOIN LATERAL jsonb_array_elements_text(
+                       CASE WHEN household.absent_since IS NULL THEN household.said -> 'gone'
+                            ELSE (SELECT jsonb_agg(number) FROM jsonb_object_keys(household.said -> 'm') number)
+                        END) AS gone (number)
+                  JOIN spp_registrant_source AS person
+                    ON person.source = household.source AND person.external_id = 'individual:' || gone.number
+                  JOIN spp_group_membership AS place
+                    ON place.group_id = household.partner_id AND place.individual_id = person.partner_id
+                   AND place.ended IS NULL
+                 WHERE household.source = %s AND household.said IS NOT NULL
+                """,
+                code,
+            )
+        )
+        places = self.env["spp.group.membership"].browse(place_id for (place_id,) in self.env.cr.fetchall())
+        for day, those in places.grouped(lambda place: max(place.start or today, today)).items():
+            those.write({"ended": day})
+        self.env.cr.execute(
+            SQL(
+                "UPDATE spp_registrant_source SET said = said - 'gone' WHERE source = %s AND said -> 'gone' <> '[]'",
+                code,
+            )
+        )
+        Known.invalidate_model()
+        return gone, len(places), ""
 
 
 def _found_in_words(found, welcome):

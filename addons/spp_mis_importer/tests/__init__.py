@@ -7,3 +7,7 @@ from . import test_faults
 from . import test_schedule
 from . import test_access
 from . import test_bulk_rows
+from . import test_increment
+from . import test_conflicts
+from . import test_preview
+from . import test_files

@@ -78,9 +78,10 @@ class MisMixin(LoopbackCalls):
         return done
 
     @classmethod
-    def do_import(cls, source=None):
-        """Import everything; returns the run."""
-        run = cls.env["spp.run"].browse((source or cls.source).action_import())
+    def do_import(cls, source=None, is_full=True):
+        """Import everything, or what changed; returns the run."""
+        source = source or cls.source
+        run = cls.env["spp.run"].browse(source.action_import_all() if is_full else source.action_import())
         cls.work()
         cls.env.invalidate_all()
         return run

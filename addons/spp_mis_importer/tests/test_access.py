@@ -1,5 +1,7 @@
 """What each role may do with an import, asked over XML-RPC."""
 
+import base64
+
 from odoo.tests.common import tagged
 from odoo.tools import mute_logger
 
@@ -11,12 +13,19 @@ READERS = {
     "spp.mis.source": {"admin", "program_manager", "enrollment_officer", "auditor"},
     "spp.mis.mapping": {"admin", "program_manager", "enrollment_officer", "auditor"},
     "spp.mis.held": {"program_manager", "enrollment_officer", "auditor"},
+    "spp.mis.conflict": {"program_manager", "enrollment_officer", "auditor"},
+    "spp.mis.preview": {"program_manager", "enrollment_officer", "auditor"},
+    "spp.mis.preview.line": {"program_manager", "enrollment_officer", "auditor"},
 }
 WRITERS = {
     "spp.mis.source": {"admin"},
     "spp.mis.mapping": {"admin", "program_manager", "enrollment_officer"},
     "spp.mis.held": set(),
+    "spp.mis.conflict": set(),
+    "spp.mis.preview": set(),
+    "spp.mis.preview.line": set(),
 }
+LINKS = {"spp.mis.source": "id", "spp.mis.preview.line": "preview_id.source_id"}
 OPERATORS = {"admin", "program_manager", "enrollment_officer"}
 
 
@@ -27,14 +36,18 @@ class TestAccess(MisMixin, RoleCase):
         super().setUpClass()
         cls.at_source("res.partner", 8, {"birthdate": "never"})
         cls.do_import()
+        cls.registrant("individual", 9).birth_place = "Here"
+        cls.at_source("res.partner", 9, {"birth_place": "There"})
+        cls.do_import()
+        cls.source.action_preview()
+        cls.work()
         cls.env.flush_all()
 
     @mute_logger("odoo.addons.base.models.ir_model", "odoo.http")
     def test_roles(self):
         for model, readers in READERS.items():
-            record = self.env[model].search(
-                [("source_id" if model != "spp.mis.source" else "id", "=", self.source.id)]
-            )[:1]
+            record = self.env[model].search([(LINKS.get(model, "source_id"), "=", self.source.id)])[:1]
+            self.assertTrue(record, model)
             for role in self.users:
                 for method, args in (
                     ("read", (record.ids, ["display_name"])),
@@ -51,7 +64,7 @@ class TestAccess(MisMixin, RoleCase):
                 for operation in ("create", "unlink"):
                     self.assertEqual(
                         self.may(role, model, operation),
-                        role == "admin" and model != "spp.mis.held",
+                        role == "admin" and model in ("spp.mis.source", "spp.mis.mapping"),
                         (role, model, operation),
                     )
 
@@ -62,15 +75,38 @@ class TestAccess(MisMixin, RoleCase):
             for method, may in (
                 ("action_test_connection", role in OPERATORS),
                 ("action_import", role in OPERATORS),
+                ("action_import_all", role in OPERATORS),
                 ("action_retry_held", role in OPERATORS - {"admin"}),
                 ("action_pause", role in {"admin", "program_manager"}),
                 ("action_resume", role in {"admin", "program_manager"}),
             ):
                 self.assertEqual(self.allowed(role, "spp.mis.source", method, source), may, (role, method))
 
+    @mute_logger("odoo.addons.base.models.ir_model", "odoo.http")
+    def test_conflicts_previews_and_files(self):
+        conflict = self.env["spp.mis.conflict"].search([("source_id", "=", self.source.id)])
+        files = self.env["spp.mis.source"].create({"name": "Files", "dialect": "file"})
+        self.env.flush_all()
+        given = {"people": ["people.csv", base64.b64encode(b"id,name\n1,Ana\n").decode()]}
+        for role in self.users:
+            may = role in OPERATORS - {"admin"}
+            for model, method, args in (
+                ("spp.mis.conflict", "action_keep_ours", (conflict.ids,)),
+                ("spp.mis.source", "action_preview", (self.source.ids,)),
+                ("spp.mis.source", "upload", (files.ids, given)),
+            ):
+                self.assertEqual(self.allowed(role, model, method, *args), may, (role, method))
+            for model, field in (
+                ("spp.mis.source", "people_file"),
+                ("spp.mis.conflict", "value"),
+                ("spp.registrant.source", "said"),
+            ):
+                self.assertFalse(self.allowed(role, model, "search_read", [], [field]), (role, field))
+        self.assertEqual(conflict.state, "ours")
+
     @mute_logger("odoo.http")
     def test_retry_of_what_failed_in_a_run(self):
-        run = self.source.last_run_id
+        run = self.env["spp.run"].search([("kind", "=", "mis_import")], order="id desc", limit=1)
         self.assertFalse(self.allowed("program_viewer", "spp.run", "action_retry", run.ids))
         self.assertFalse(self.allowed("admin", "spp.run", "action_retry", run.ids))
         again = self.rpc("enrollment_officer", "spp.run", "action_retry", run.ids)

@@ -1,5 +1,7 @@
 """A whole registry arrives, and arrives once."""
 
+from datetime import date
+
 from odoo.tests import TransactionCase, tagged
 
 from ..store import Store
@@ -53,9 +55,11 @@ class TestImport(MisMixin, TransactionCase):
                 "Created": 289,
                 "Updated": 0,
                 "Unchanged": 0,
-                "Held": 2,
+                "Held": 1,
+                "Failed": 1,
                 "Candidates added": 288,
                 "No longer at the source": 0,
+                "Memberships ended": 0,
             },
         )
         self.assertEqual(self.source.last_run_id, self.first)
@@ -180,9 +184,11 @@ class TestImport(MisMixin, TransactionCase):
                 "Created": 0,
                 "Updated": 0,
                 "Unchanged": 289,
-                "Held": 1,
+                "Held": 0,
+                "Failed": 1,
                 "Candidates added": 0,
                 "No longer at the source": 0,
+                "Memberships ended": 0,
             },
         )
         self.assertEqual(self.held("individual:1116").attempts, 2)
@@ -208,13 +214,34 @@ class TestImport(MisMixin, TransactionCase):
     def test_rest_dialect_brings_the_same(self):
         other = self.new_source(name="Same over REST", dialect="rest", program_ids=False)
         run = self.do_import(other)
-        self.assertEqual((run.counts["Created"], run.counts["Held"]), (289, 2))
+        self.assertEqual((run.counts["Created"], run.counts["Held"], run.counts["Failed"]), (289, 1, 1))
         for kind in ("individual", "group"):
             for number in (7, 8, 13, 19, 1005, 1006, 1041, 1152):
                 ours, theirs = self.registrant(kind, number), self.registrant(kind, number, other)
                 self.assertEqual(bool(ours), bool(theirs), (kind, number))
                 if ours:
                     self.assertEqual(self._shown(ours), self._shown(theirs))
+
+    def test_programs_there_are_facts_here(self):
+        """The registry API tells in which programs somebody is, and what was noted of them for it."""
+        other = self.new_source(name="With programs", dialect="rest", program_ids=False)
+        self.do_import(other)
+        facts = self.env["spp.event"].search([("source", "=", other._code())])
+        self.assertEqual(set(facts.mapped("kind")), {"program_elsewhere", "program_information"})
+        household = self.registrant("group", 7, other)
+        mine = facts.filtered(lambda fact: fact.partner_id == household)
+        self.assertEqual(
+            sorted(mine.mapped("value")), ["1: draft", "household_size: 1", "income: 1200.5", "roof: tin"]
+        )
+        self.assertEqual(set(mine.mapped("date")), {date(2024, 8, 1)})
+        # The number says little; once a person has said which program it is, candidates follow.
+        mapping = other.mapping_ids.filtered(lambda one: one.kind == "program")
+        self.assertEqual((mapping.mapped("name"), mapping[:1].is_open), (["1"], True))
+        mapping.program_id = self.programs[0]
+        before = len(facts)
+        run = self.do_import(other)
+        self.assertEqual(run.counts["Candidates added"], len(facts.partner_id.filtered("is_group")))
+        self.assertEqual(self.env["spp.event"].search_count([("source", "=", other._code())]), before)
 
     def _shown(self, partner):
         """What both dialects can tell of a registrant."""

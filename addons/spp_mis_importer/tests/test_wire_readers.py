@@ -1,6 +1,7 @@
 """Both readers on recorded answers of running servers; errors inside HTTP 200 in plain words."""
 
 import json
+from datetime import datetime
 from types import SimpleNamespace
 
 from odoo.tests.common import BaseCase
@@ -91,8 +92,12 @@ class TestJsonRpc(BaseCase):
         client = Recorded(*answers)
         return JsonRpcReader(client, LOGIN), client
 
+    not_there = answer({"error": {"code": 200, "data": {"name": "builtins.KeyError", "message": "…"}}})
+
     def recorded_source(self, path, body, params):
         model, method = path.split("/")[-2:]
+        if model.startswith("g2p.program"):
+            return self.not_there
         rows = {
             "res.partner": sample("rpc_individuals") + sample("rpc_groups_page1"),
             "g2p.reg.id": sample("rpc_ids"),
@@ -139,6 +144,52 @@ class TestJsonRpc(BaseCase):
         self.assertEqual(first[0].roles, ("Head", "Principal recipient"))
         self.assertEqual((str(first[0].start), first[0].ended), ("2026-11-21", None))
         self.assertEqual(page.records[2].memberships, ())
+
+    def test_programs_and_what_was_noted_for_them(self):
+        def source(path, body, params):
+            model, method = path.split("/")[-2:]
+            if model == "g2p.program_membership":
+                row = {"id": 5, "partner_id": [8, "F"], "program_id": [3, "Child grant"], "state": "enrolled"}
+                return answer({"result": [{**row, "enrollment_date": "2024-08-01", "exit_date": False}]})
+            if model == "g2p.program.registrant_info":
+                noted = {"household_size": 5, "roof": "tin", "nothing": None}
+                told = json.dumps(noted)  # some modules keep a text in it
+                return answer(
+                    {"result": [{"program_membership_id": [5, "…"], "program_registrant_info": told}]}
+                )
+            return self.recorded_source(path, body, params)
+
+        reader, _client = self.reader(source)
+        (program,) = reader.individuals(after=0, limit=100).records[0].programs
+        self.assertEqual(
+            (program.program, program.name, program.state, str(program.enrolled), program.left),
+            (3, "Child grant", "enrolled", "2024-08-01", None),
+        )
+        self.assertEqual(program.information, {"household_size": "5", "roof": "tin"})
+
+    def test_changes_are_asked_for_by_stamp_and_by_what_belongs_to_a_person(self):
+        asked = []
+
+        def source(path, body, params):
+            model, method = path.split("/")[-2:]
+            if method == "search_read":
+                domain = body["params"]["args"][0]
+                if model == "res.partner":
+                    asked.append(domain)
+                    return answer({"result": []})
+                if domain and domain[0][0] == "write_date":
+                    self.assertEqual(domain, [["write_date", ">=", "2026-11-21 01:00:00"]])
+                    if model == "g2p.phone.number":
+                        return answer({"result": [{"id": 1, "partner_id": [12, "X"]}]})
+                    return answer({"result": []})
+            return self.recorded_source(path, body, params)
+
+        reader, _client = self.reader(source)
+        self.assertFalse(reader.individuals(after=7, since=datetime(2026, 11, 21, 1)).records)
+        self.assertEqual(
+            asked[0][2:],
+            [["id", ">", 7], "|", ["write_date", ">=", "2026-11-21 01:00:00"], ["id", "in", [12]]],
+        )
 
     def test_pages_follow_the_number_so_equal_stamps_do_no_harm(self):
         reader, _client = self.reader(self.recorded_source)

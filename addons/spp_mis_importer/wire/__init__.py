@@ -10,6 +10,7 @@ rows of one shape, which `records` turns into Individual, Group and Membership.
 """
 
 from .errors import SourceDown, SourceError
+from .files import FileReader
 from .jsonrpc import JsonRpcReader
 from .records import Bad, BadRecord, Group, Individual, Membership, Page, parse
 from .rest import RestReader

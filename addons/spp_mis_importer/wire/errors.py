@@ -18,3 +18,7 @@ class SessionExpired(SourceError):
 
     def __init__(self):
         super().__init__("The source ended the session.")
+
+
+class NotThere(SourceError):
+    """The source does not have what was asked for: a model of a module that it lacks."""

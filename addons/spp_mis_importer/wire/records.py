@@ -27,8 +27,9 @@ from pydantic import (
 
 from .dates import EMPTY, parse_day, parse_moment
 
-CHECKSUM_VERSION = 1  # raise it when the same record is to be stored differently
+CHECKSUM_VERSION = 2  # raise it when the same record is to be stored differently
 SECRET = ("accounts", "bank_ids", "value")  # parts of a record that no message repeats
+LONGEST_KEY = 64  # characters
 SHOWN = 60  # characters of a wrong value that a message repeats
 
 
@@ -54,6 +55,17 @@ def _required(value):
     return value
 
 
+def _key(value):
+    """A record's number at the source; files may have any short text for it."""
+    if isinstance(value, str):
+        value = _text(value)
+        if value and len(value) <= LONGEST_KEY:
+            return value
+    elif isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError("it does not tell which record this is")
+
+
 def _rows(value):
     return () if value in EMPTY else value
 
@@ -66,7 +78,7 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 Name = Annotated[str, BeforeValidator(lambda value: _required(_text(value)))]
 Day = Annotated[date | None, BeforeValidator(parse_day)]
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
-Number = Annotated[int, Field(strict=True, gt=0)]
+Key = Annotated[int | str, BeforeValidator(_key)]
 
 
 class Row(BaseModel):
@@ -91,12 +103,51 @@ class Account(Row):
     bic: Text = None
 
 
+class Program(Row):
+    """That somebody is in a program there, and what was noted of them for it."""
+
+    program: Key = Field(validation_alias=AliasChoices("program_id", "program"))
+    name: Text = Field(None, validation_alias=AliasChoices("program_name", "name"))
+    state: Text = None
+    enrolled: Day = Field(None, validation_alias=AliasChoices("enrollment_date", "enrolled"))
+    left: Day = Field(None, validation_alias=AliasChoices("exit_date", "left"))
+    information: dict[str, str] = Field(
+        default_factory=dict, validation_alias=AliasChoices("program_registrant_info_ids", "information")
+    )
+
+    @field_validator("information", mode="before")
+    @classmethod
+    def _flatten_information(cls, told):
+        """Sources list answers, each an object, a list of objects, or either of them as a text."""
+        found = {}
+        _gather(told, found)
+        return found
+
+
+def _gather(told, found):
+    if isinstance(told, str):
+        try:
+            told = json.loads(told)
+        except ValueError:
+            return
+    if isinstance(told, list | tuple):
+        for one in told:
+            _gather(one, found)
+    elif isinstance(told, dict) and "program_registrant_info" in told:
+        _gather(told["program_registrant_info"], found)
+    elif isinstance(told, dict):
+        for name, value in told.items():
+            if value not in EMPTY:
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                found[str(name).replace("\x00", "")] = text.replace("\x00", "")
+
+
 class Record(Row):
     """What all records of a source have: a number there, and a checksum that tells whether they changed."""
 
     kind_of_record: ClassVar[str]
     not_said: ClassVar[dict] = {"changed_at": True}  # left out of the checksum
-    id: Number
+    id: Key
 
     @property
     def external_id(self):
@@ -104,7 +155,7 @@ class Record(Row):
 
     def dump(self):
         """Plain values that `parse()` reads again."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude_unset=True)
 
     def checksum(self):
         """Of what the record says, not of when it was stamped."""
@@ -137,6 +188,9 @@ class Registrant(Record):
     )
     accounts: Annotated[tuple[Account, ...], BeforeValidator(_rows)] = Field(
         (), validation_alias=AliasChoices("bank_ids", "accounts")
+    )
+    programs: Annotated[tuple[Program, ...], BeforeValidator(_rows)] = Field(
+        (), validation_alias=AliasChoices("program_membership_ids", "programs")
     )
     changed_at: Moment = Field(None, validation_alias=AliasChoices("write_date", "changed_at"))
 
@@ -185,9 +239,9 @@ class Membership(Record):
 
     kind_of_record = "membership"
 
-    individual: Number
+    individual: Key
     individual_name: Text = None
-    group: Number | None = None
+    group: Key | None = None
     roles: tuple[Name, ...] = Field((), validation_alias=AliasChoices("kind", "roles"))
     start: Day = Field(None, validation_alias=AliasChoices("start_date", "start"))
     ended: Day = Field(None, validation_alias=AliasChoices("ended_date", "ended"))
@@ -228,7 +282,9 @@ class Group(Registrant):
     @field_validator("memberships", mode="after")
     @classmethod
     def _sort_memberships(cls, memberships):
-        return memberships and tuple(sorted(memberships, key=lambda membership: membership.id))
+        return memberships and tuple(
+            sorted(memberships, key=lambda membership: (isinstance(membership.id, str), membership.id))
+        )
 
 
 @dataclass(frozen=True)
@@ -281,7 +337,7 @@ def parse_page(kind, rows, zone=UTC, after=None):
 def _bad(kind, row, reason):
     row = row if isinstance(row, dict) else {}
     number = row.get("id")
-    known = isinstance(number, int) and not isinstance(number, bool)
+    known = isinstance(number, int | str) and number and not isinstance(number, bool)
     name = row.get("name") if isinstance(row.get("name"), str) else ""
     return Bad(kind, f"{kind}:{number if known else '?'}", name.strip(), reason, row)
 

@@ -14,6 +14,8 @@ FULL = {"include_members_full": "true"}
 
 
 class RestReader(Session):
+    reads_all = True  # it has neither pages nor a filter by date
+
     def __init__(self, client, login, registry_path=REGISTRY_PATH):
         super().__init__(client, login)
         self._path = registry_path.rstrip("/")
@@ -27,11 +29,15 @@ class RestReader(Session):
         """This API counts nothing; Odoo itself does, if it lets us."""
         return Probe(individuals=self._count(False), groups=self._count(True))
 
-    def individuals(self, after=0, limit=0):
+    def newest(self):
+        """Of no use here: everything comes each time."""
+        return None
+
+    def individuals(self, after=0, limit=0, since=None):
         """All people: this API has no pages."""
         return self._page("individual", self._list("individual"))
 
-    def groups(self, after=0, limit=0):
+    def groups(self, after=0, limit=0, since=None):
         """All groups, with all their memberships."""
         rows = self._list("group", **FULL)
         for row in rows:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo
 
-from .errors import SessionExpired, SourceDown, SourceError
+from .errors import NotThere, SessionExpired, SourceDown, SourceError
 
 LOGIN_PATH = "/web/session/authenticate"
 LOGOUT_PATH = "/web/session/logout"
@@ -197,7 +197,7 @@ def call_error(error, model):
             f"Our login at the source may not read {model}. Ask its administrator for read rights."
         )
     if name.endswith("KeyError"):
-        return SourceError(
+        return NotThere(
             f"The source does not know {model}: it has no OpenG2P registry, or another version of it."
         )
     if name.endswith("OperationalError"):

@@ -212,6 +212,9 @@ class ResPartner(models.Model):
             super(ResPartner, self.with_context(tracking_disable=True)).create(vals_list).with_env(self.env)
         )
 
+    def _created_in_bulk(self):
+        """What is to be done for new rows that SQL made; see tools/bulk_rows.py."""
+
     def write(self, vals):
         if "is_registrant" in vals and not vals["is_registrant"] and any(self.mapped("is_registrant")):
             raise UserError(_("A registrant cannot turn into an ordinary contact; archive it instead."))

@@ -89,14 +89,18 @@ class SppGroupMembership(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         memberships = super().create(vals_list)
+        memberships._created_in_bulk()
+        return memberships
+
+    def _created_in_bulk(self):
+        """What is to be done for new rows, also for those that SQL made; see tools/bulk_rows.py."""
         # A person without an area is registered where the household lives; otherwise the officers of
         # that area would see a household whose members are hidden from them.
-        for membership in memberships:
+        for membership in self:
             if membership.group_id.area_id and not membership.individual_id.area_id:
                 # sudo: a person without an area is outside every area-limited officer's reach.
                 membership.individual_id.sudo().area_id = membership.group_id.area_id
         check_before_commit(self)
-        return memberships
 
     def write(self, vals):
         result = super().write(vals)

@@ -140,6 +140,10 @@ class SppPaymentAccount(models.Model):
         check_before_commit(self)
         return accounts
 
+    def _created_in_bulk(self):
+        """What is to be done for new rows that SQL made; see tools/bulk_rows.py."""
+        check_before_commit(self)
+
     def write(self, vals):
         vals = dict(vals)
         accounts = self

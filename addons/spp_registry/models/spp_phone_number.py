@@ -40,6 +40,9 @@ class SppPhoneNumber(models.Model):
         for phone in self:
             phone.sanitized = sanitize(phone.number)
 
+    def _created_in_bulk(self):
+        """What is to be done for new rows that SQL made; see tools/bulk_rows.py."""
+
     @api.constrains("number")
     def _check_number(self):
         for phone in self:

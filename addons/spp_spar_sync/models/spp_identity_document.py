@@ -12,6 +12,10 @@ class IdentityDocument(models.Model):
         self.env["spp.spar.change"]._record(documents.partner_id)
         return documents
 
+    def _created_in_bulk(self):
+        super()._created_in_bulk()
+        self.env["spp.spar.change"]._record(self.partner_id)
+
     def write(self, vals):
         partners = self.partner_id
         result = super().write(vals)

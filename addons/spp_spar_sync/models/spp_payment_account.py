@@ -118,6 +118,10 @@ class PaymentAccount(models.Model):
         self.env["spp.spar.change"]._record(accounts.partner_id)
         return accounts
 
+    def _created_in_bulk(self):
+        super()._created_in_bulk()
+        self.env["spp.spar.change"]._record(self.partner_id)
+
     def write(self, vals):
         if not SENT_FIELDS.intersection(vals):
             return super().write(vals)
