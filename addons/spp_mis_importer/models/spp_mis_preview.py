@@ -5,6 +5,7 @@ are stored as an import would store them, what changes is noted, and all of it i
 """
 
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 from odoo import _, fields, models
@@ -80,7 +81,8 @@ class _NothingStays(Exception):
 
 
 class MisSource(models.Model):
-    _inherit = "spp.mis.source"
+    _name = "spp.mis.source"
+    _inherit = ["spp.mis.source"]
 
     preview_ids = fields.One2many(comodel_name="spp.mis.preview", inverse_name="source_id", string="Previews")
 
@@ -138,17 +140,14 @@ class MisSource(models.Model):
     def _preview(self):
         """(counts of everything, lines of what would change in the first records that are new or changed)"""
         counts, lines, seen = Counter(), [], set()
-        try:
-            with self.env.cr.savepoint(), self._reader() as reader:
-                for read in (reader.individuals, reader.groups):
-                    left, after = SAMPLE, 0
-                    while after is not None:
-                        page = read(after=after, limit=self.page_size)
-                        after = page.after
-                        left -= self._preview_page(page, left, counts, lines, seen)
-                raise _NothingStays()
-        except _NothingStays:
-            pass
+        with suppress(_NothingStays), self.env.cr.savepoint(), self._reader() as reader:
+            for read in (reader.individuals, reader.groups):
+                left, after = SAMPLE, 0
+                while after is not None:
+                    page = read(after=after, limit=self.page_size)
+                    after = page.after
+                    left -= self._preview_page(page, left, counts, lines, seen)
+            raise _NothingStays()
         # Of who was made and rolled back, nothing is left to point to.
         there = set(
             self.env["res.partner"].browse({line["partner_id"] for line in lines} - {False}).exists().ids

@@ -79,7 +79,6 @@ class MisSource(models.Model):
         "A gender that is not known always waits for a person.",
     )
     empty_overwrites = fields.Boolean(
-        string="Empty Overwrites",
         help="What the source once said and now leaves empty is emptied here, too. Otherwise the last value stays.",
     )
     conflict_policy = fields.Selection(
@@ -319,7 +318,7 @@ class MisSource(models.Model):
     @api.model
     def _cron_mis_purge(self):
         """Forget what the sources said of records that nobody settled, and old previews."""
-        for source in self.with_context(active_test=False).search([]):
+        for source in self.with_context(active_test=False).search([("payload_days", ">", 0)]):
             self.env["spp.mis.held"]._purge(source)
             self.env["spp.mis.preview"]._purge(source)
 
@@ -564,6 +563,7 @@ class MisSource(models.Model):
                 gone, ended, message = self._part(run)
                 labelled[_("No longer at the source")] = gone
                 labelled[_("Memberships ended")] = ended
+        self.env["spp.audit.entry"]._log("Import from another MIS", self, new=labelled, run=run, note=message)
         return labelled, message
 
     def _part(self, run):

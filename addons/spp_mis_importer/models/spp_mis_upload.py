@@ -14,7 +14,8 @@ FILES = ("workbook", *COLUMNS)
 
 
 class MisSource(models.Model):
-    _inherit = "spp.mis.source"
+    _name = "spp.mis.source"
+    _inherit = ["spp.mis.source"]
 
     dialect = fields.Selection(selection_add=[("file", "Files: CSV or Excel")], ondelete={"file": "cascade"})
     # In the row, not as attachments: these have readers of their own.

@@ -11,3 +11,5 @@ from . import test_increment
 from . import test_conflicts
 from . import test_preview
 from . import test_files
+from . import test_every_field
+from . import test_known_faults

@@ -1,6 +1,7 @@
 """What each role may do with an import, asked over XML-RPC."""
 
 import base64
+from xmlrpc.client import Fault
 
 from odoo.tests.common import tagged
 from odoo.tools import mute_logger
@@ -133,6 +134,20 @@ class TestAccess(MisMixin, RoleCase):
         (told,) = self.rpc("enrollment_officer", "spp.mis.held", "read", held.ids)
         self.assertNotIn("ACC00000001", str(told))
         self.assertNotIn("NID-000001", str(told))
+
+    @mute_logger("odoo.addons.base.models.ir_model", "odoo.http")
+    def test_nobody_reads_the_password(self):
+        for role in self.users:
+            for method, args in (
+                ("read", (self.endpoint.ids, ["secret"])),
+                ("search_read", ([], ["secret"])),
+                ("export_data", (self.endpoint.ids, ["secret"])),
+            ):
+                try:
+                    told = str(self.rpc(role, "spp.endpoint", method, *args))
+                except Fault:
+                    continue
+                self.assertNotIn("mis_secret", told, (role, method))
 
     def test_officer_of_an_area_sees_held_records_of_registrants_there_only(self):
         area = self.env["spp.area"].create({"name": "North", "code": "N"})

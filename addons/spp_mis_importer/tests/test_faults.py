@@ -1,5 +1,6 @@
 """A source that is wrong, refuses, breaks off or answers nonsense ends in words a person understands."""
 
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
@@ -76,6 +77,37 @@ class TestFaults(MisMixin, TransactionCase):
         run = self.do_import()
         self.assertEqual(run.state, "failed")
         self.assertIn("web page", run.message)
+
+    def test_logs_out_after_a_failure(self):
+        self.fault("html", path="/web/dataset/call_kw/g2p.reg.id/search_read", times=None)
+        self.assertEqual(self.do_import().state, "failed")
+        self.assertEqual(self.control("set")["sessions"], [])
+
+    def test_truncated_answer_is_asked_for_again(self):
+        run = self.env["spp.run"].browse(self.source.action_import())
+        self.work(1)
+        whole = type(self.source)._reader
+
+        def truncating(source):
+            manager = whole(source)
+            reader = manager.__enter__()
+            request = reader._client.request
+            self.addCleanup(manager.__exit__, None, None, None)
+
+            def cut(*args, **kwargs):
+                answer = request(*args, **kwargs)
+                return SimpleNamespace(
+                    status=200, headers=answer.headers, text=answer.text[: len(answer.text) // 2]
+                )
+
+            reader._client = SimpleNamespace(request=cut)
+            return _Given(reader)
+
+        with patch.object(type(self.source), "_reader", truncating):
+            self.work(1)
+        self.assertEqual((run.state, len(self.jobs())), ("running", 1))
+        self.work()
+        self.assertEqual((run.state, self.source.registrant_count), ("done", 289))
 
     def test_paused_endpoint(self):
         self.endpoint._pause("somebody looks at it")

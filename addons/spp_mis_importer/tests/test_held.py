@@ -2,6 +2,7 @@
 
 from odoo.tests import TransactionCase, tagged
 
+from ..models.spp_mis_mapping import TARGETS
 from .common import MisMixin
 
 
@@ -51,6 +52,38 @@ class TestHeld(MisMixin, TransactionCase):
         self.assertTrue(person.membership_ids)
         self.assertEqual(held.mapped("state"), ["stored"] * len(held))
         self.assertFalse(any(one.payload for one in held))
+
+    def test_a_name_that_gets_a_meaning_lets_through_what_waited_for_it(self):
+        self.source.unknown_catalogue = "hold"
+        self.do_import()
+        waiting = self.env["spp.mis.held"].search(
+            [("source_id", "=", self.source.id), ("state", "=", "waiting"), ("cause", "=", "name")]
+        )
+        self.assertTrue(waiting)
+        for mapping in self.source.mapping_ids.filtered("is_open"):
+            model = self.env[mapping[TARGETS[mapping.kind]]._name]
+            values = {"name": f"Ours {mapping.name}"}
+            if "code" in model._fields:
+                values["code"] = f"ours_{mapping.id}"
+            mapping[TARGETS[mapping.kind]] = model.create(values)
+        self.work()  # nobody pressed anything; what came while a run was at work, the cron starts
+        self.env.ref("spp_mis_importer.cron_mis_import").ir_actions_server_id.run()
+        self.work()
+        self.env.invalidate_all()
+        self.assertFalse(waiting.filtered(lambda held: held.state == "waiting" and held.cause == "name"))
+        self.assertFalse(self.source.names_settled)
+
+    def test_what_waited_too_long_is_forgotten(self):
+        self.do_import()
+        held = self.held("individual:1116")
+        purge = self.env.ref("spp_mis_importer.cron_mis_purge").ir_actions_server_id
+        purge.run()
+        self.assertEqual(held.state, "waiting")
+        held.last_attempt = "2020-01-01"
+        purge.run()
+        self.assertEqual((held.state, held.payload), ("forgotten", False))
+        self.do_import()
+        self.assertEqual(held.state, "waiting", "the source brings it again")
 
     def test_unknown_gender_waits_whatever_the_setting(self):
         self.at_source("res.partner", 8, {"gender": "Femme"})

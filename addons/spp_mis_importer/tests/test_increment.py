@@ -65,6 +65,26 @@ class TestIncrement(MisMixin, TransactionCase):
         self.changes()
         self.assertEqual(self.registrant("individual", 8).email, "meanwhile@example.org")
 
+    def test_an_import_without_changes_is_a_success(self):
+        self.settle()
+        self.source.write({"watermark": "2999-01-01 00:00:00", "last_success_at": False})
+        run = self.changes()
+        self.assertEqual((run.counts["Read"], run.counts["Failed"]), (0, 0))
+        self.assertTrue(self.source.last_success_at)
+
+    def test_clocks_that_differ_do_not_matter(self):
+        """Stamps are compared with stamps of the same clock, however wrong that is."""
+        self.source.watermark = False
+        self.at_source("res.partner", 8, {"email": "flora@example.org"})
+        self.do_import()
+        told = self.source.watermark
+        self.source.flush_recordset()
+        self.assertTrue(told)
+        self.at_source("res.partner", 9, {"email": "bea@example.org"})
+        run = self.changes()
+        self.assertEqual(self.registrant("individual", 9).email, "bea@example.org")
+        self.assertLessEqual(run.counts["Read"], 2)
+
     def test_overlap(self):
         self.settle()
         self.source.watermark = "2999-01-01 00:00:00"

@@ -13,8 +13,9 @@ class IdentityDocument(models.Model):
         return documents
 
     def _created_in_bulk(self):
-        super()._created_in_bulk()
+        result = super()._created_in_bulk()
         self.env["spp.spar.change"]._record(self.partner_id)
+        return result
 
     def write(self, vals):
         partners = self.partner_id

@@ -119,8 +119,9 @@ class PaymentAccount(models.Model):
         return accounts
 
     def _created_in_bulk(self):
-        super()._created_in_bulk()
+        result = super()._created_in_bulk()
         self.env["spp.spar.change"]._record(self.partner_id)
+        return result
 
     def write(self, vals):
         if not SENT_FIELDS.intersection(vals):
