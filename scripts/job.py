@@ -191,6 +191,7 @@ class Chain:
                     "sender_id": "spp.example.org",
                     "receiver_id": "pay.example.org",
                     "payer_fa": "account:0011223344@treasury",
+                    "status_interval": 0,
                 },
             )
             as_admin("spp.mis.source", "action_test_connection", [self.source])

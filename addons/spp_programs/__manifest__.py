@@ -54,6 +54,7 @@
         "views/payment_result_views.xml",
         "views/payment_contradiction_views.xml",
         "views/payment_summary_views.xml",
+        "views/payment_reconciliation_views.xml",
         "views/cycle_payments_views.xml",
         "views/cycle_difference_views.xml",
         "views/replay_views.xml",

@@ -274,16 +274,32 @@ class PaymentEnvelope(models.Model):
         return counters
 
     @api.model
-    def _watched(self, manager=None):
-        """Envelopes that are not settled, or that the bank may still send something back from."""
-        today = fields.Date.context_today(self)
-        managers = manager or self.env["spp.payment.manager"].search([("dialect", "=", "bridge")])
-        watched = self.browse()
-        for each in managers:
-            since = today - timedelta(days=each.watch_days)
-            domain = [("manager_id", "=", each.id), "|", ("state", "=", "open")]
-            watched |= self.search([*domain, "&", ("state", "=", "done"), ("schedule_date", ">=", since)])
-        return watched
+    def _watched(self, manager=None, due=False):
+        """Envelopes that are not settled, or that the bank may still send something back from.
+
+        :param manager: only those of this one
+        :param due: only those that it is time to ask about; as with payments, the older, the less often
+        """
+        self.env.flush_all()
+        managers = self.env["spp.payment.manager"]
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT e.id
+                  FROM spp_payment_envelope e
+                  JOIN spp_payment_manager m ON m.id = e.manager_id
+                 WHERE m.dialect = 'bridge' AND (%(manager)s::int IS NULL OR m.id = %(manager)s)
+                   AND (e.state = 'open' OR e.state = 'done' AND e.schedule_date >= %(today)s::date - m.watch_days)
+                   AND (%(all)s OR %(due)s)
+                 ORDER BY e.asked_at NULLS FIRST, e.id
+                """,
+                manager=manager.id if manager else None,
+                today=fields.Date.context_today(self),
+                all=not due,
+                due=managers._waited_enough(SQL("e.asked_at"), SQL("e.create_date")),
+            )
+        )
+        return self.browse(envelope_id for (envelope_id,) in self.env.cr.fetchall())
 
     def _all_paid(self):
         """The bank has paid everything that the envelope declares, and nothing came back: proof for each payment

@@ -236,14 +236,17 @@ class PaymentManager(models.Model):
         if not envelope._all_paid():
             return {}
         reason = _("The bank has paid all payments of the envelope.")
-        return {payment.reference: Finding("paid", reason, "envelope_paid") for payment in payments}
+        return {
+            payment.reference: Finding("paid", reason, "envelope_paid", amount_told=False)
+            for payment in payments
+        }
 
-    def _ask_about_all(self):
+    def _ask_about_due(self, begun, everything=False):
         """Beside the payments that have no end: envelopes, what they declare, and what came back after payment."""
-        result = super()._ask_about_all()
+        result = super()._ask_about_due(begun, everything)
         if not self._is_bridge():
             return result
-        for envelope in self.env["spp.payment.envelope"]._watched(self):
+        for envelope in self.env["spp.payment.envelope"]._watched(self, due=not everything):
             try:
                 envelope._amend_if_needed()
                 envelope._ask()
@@ -253,7 +256,7 @@ class PaymentManager(models.Model):
         return result
 
     def _also_due(self):
-        return super()._also_due() | self.env["spp.payment.envelope"]._watched().manager_id
+        return super()._also_due() | self.env["spp.payment.envelope"]._watched(due=True).manager_id
 
     def _look_for_returns(self, envelope):
         """The bank may send money back days after it paid: the envelope's counter says that it did, the payments'

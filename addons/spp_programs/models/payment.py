@@ -15,6 +15,8 @@ from odoo.tools import SQL
 from odoo.addons.spp_base.tools import statistics
 from odoo.addons.spp_registry.tools.membership import live_sql
 
+from .payment_asking import exact_now
+
 # (from, to). A pair of equal states only refreshes the reason.
 TRANSITIONS = {
     "ready": ("held", "sending", "cancelled"),
@@ -522,7 +524,7 @@ class Payment(models.Model):
     def _asked(self):
         """Who was asked about, with or without an answer, comes last the next time."""
         self.env.cr.execute(
-            SQL("UPDATE spp_payment SET asked_at = %s WHERE id = ANY(%s)", fields.Datetime.now(), self.ids)
+            SQL("UPDATE spp_payment SET asked_at = %s WHERE id = ANY(%s)", exact_now(), self.ids)
         )
         self.invalidate_recordset(["asked_at"])
 

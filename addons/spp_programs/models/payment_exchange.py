@@ -30,6 +30,7 @@ class PaymentExchange(models.Model):
     outcome = fields.Selection(
         selection=[
             ("answered", "Answered"),
+            ("received", "Received"),
             ("refused", "Refused"),
             ("unclear", "Unclear answer"),
             ("lost", "No answer"),
@@ -56,13 +57,17 @@ class PaymentExchange(models.Model):
 
     @api.model
     def _keep(self, values):
-        """Insert one exchange. Not through create(): Odoo logs a failing statement with its values."""
+        """Insert one exchange; return its id, or None where a unique index knows it already.
+
+        Not through create(): Odoo logs a failing statement with its values.
+        """
         values = {**values, "at": fields.Datetime.now()}
         self.env.cr.execute(
             SQL(
-                "INSERT INTO spp_payment_exchange (%s) VALUES %s",
+                "INSERT INTO spp_payment_exchange (%s) VALUES %s ON CONFLICT DO NOTHING RETURNING id",
                 SQL(", ").join(SQL.identifier(name) for name in values),
                 tuple(values.values()),
             ),
             log_exceptions=False,
         )
+        return (self.env.cr.fetchone() or [None])[0]

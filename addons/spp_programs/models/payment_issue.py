@@ -45,8 +45,9 @@ class PaymentManager(models.Model):
     def _route_fields(self):
         return super()._route_fields() | {"file_format"}
 
-    def _enqueue_status(self):
-        return super(PaymentManager, self.filtered(lambda manager: not manager._issues()))._enqueue_status()
+    def _enqueue_status(self, everything=False, begun=None, part=1):
+        asked = self.filtered(lambda manager: not manager._issues())
+        return super(PaymentManager, asked)._enqueue_status(everything, begun, part)
 
     def action_ask_status(self):
         for manager in self:

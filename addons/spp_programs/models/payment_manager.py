@@ -1,19 +1,17 @@
 """How a program pays. A payment channel is one addon that adds a `provider` and the two hooks below.
 
-What becomes of a payment is decided here once for all channels; a channel only sends, asks, and reports findings.
+What becomes of a payment is decided once for all channels; a channel only sends, asks, and reports findings. When
+the payer is asked is in payment_asking.py.
 """
 
-from odoo import _, api, fields, models
+from odoo import _, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
 
-from odoo.addons.spp_base.http import CallError, NotSent
-from odoo.addons.spp_base.tools import advisory
+from odoo.addons.spp_base.http import NotSent
 
 from ..tools.own_transaction import in_own_transaction
 
 STATUS_CHUNK = 200  # payments asked about in one message
-MAX_REFUSED = 10  # questions without an answer after which a job leaves the payer alone until the next
 MAX_KEPT = 20_000_000  # characters of a message or an answer that are kept as evidence
 
 
@@ -61,31 +59,9 @@ class PaymentManager(models.Model):
         ondelete="restrict",
         help="Payments in any other currency are held. Empty: the payer takes every currency.",
     )
-    status_at = fields.Datetime(string="Last asked", readonly=True, copy=False)
-    status_message = fields.Char(
-        string="Last answer",
-        readonly=True,
-        copy=False,
-        help="What came of asking the payer for the last time.",
-    )
-
     _sql_constraints = [
         ("batch_size_range", "CHECK(batch_size BETWEEN 1 AND 10000)", "A batch has 1 to 10,000 payments."),
     ]
-
-    # ------------------------------------------------------------------ actions
-
-    def action_ask_status(self):
-        """Ask the payer now what became of accepted and unknown payments; the cron does it every five minutes.
-
-        Role: finance officer.
-        """
-        if not self.env.user.has_group("spp_base.group_finance_officer"):
-            raise UserError(_("Asking the payer is done by a finance officer."))
-        self.check_access_rights("read")
-        self.check_access_rule("read")
-        self._enqueue_status()
-        return True
 
     # ------------------------------------------------------------------ hooks of the channels
 
@@ -170,96 +146,3 @@ class PaymentManager(models.Model):
     @staticmethod
     def _plain(value):
         return value.display_name if isinstance(value, models.BaseModel) else value or ""
-
-    # ------------------------------------------------------------------ asking
-
-    @api.model
-    def _cron_payment_status(self):
-        """Find what is due and enqueue it: managers whose payments are on their way or left behind."""
-        self.env.flush_all()
-        self.env.cr.execute(
-            SQL(
-                """
-                SELECT DISTINCT b.manager_id
-                  FROM spp_payment p
-                  JOIN spp_payment_batch b ON b.id = p.batch_id
-                 WHERE p.state IN ('sending', 'accepted', 'unknown')
-                """
-            )
-        )
-        due = self.browse(manager_id for (manager_id,) in self.env.cr.fetchall())
-        (due | self._also_due())._enqueue_status()
-
-    def _also_due(self):
-        """Managers to be asked although none of their payments is on its way. Channels add theirs."""
-        return self.browse()
-
-    def _enqueue_status(self):
-        for manager in self:
-            manager.with_delay(
-                description=_("Ask what became of the payments of %s", manager.name),
-                identity_key=f"spp_payment_status:{manager.id}",
-            )._job_ask_status()
-
-    def _job_ask_status(self):
-        """Ask about every accepted or unknown payment, in chunks; each chunk is concluded before the next."""
-        self.ensure_one()
-        # sudo: the payments of a manager are followed whole, whoever asked for it.
-        manager = self.sudo()
-        try:
-            with advisory.held(self.env.cr.dbname, advisory.key(f"{self._name}.status", manager.id)):
-                return manager._ask_about_all()
-        except advisory.Busy:
-            return _("Another worker is asking this payer.")
-
-    def _ask_about_all(self):
-        sending = [("manager_id", "=", self.id), ("state", "=", "sending")]
-        self.env["spp.payment.batch"].search(sending)._recover()
-        asked, told, refused, message = 0, 0, 0, ""
-        due = self._due_chunks()[::-1]
-        while due and refused < MAX_REFUSED:
-            payment_ids = due.pop()
-            payments = self.env["spp.payment"].browse(payment_ids)
-            try:
-                findings = self._ask_status(payments)
-            except NotSent as error:
-                message = error.reason
-                break
-            except CallError as error:
-                # One reference may be what the payer stumbles over: the others must not wait for it for ever.
-                message = error.reason
-                refused += 1
-                half = len(payment_ids) // 2
-                due += [payment_ids[half:], payment_ids[:half]] if half else []
-                in_own_transaction(payments, lambda payments: payments._asked())
-                continue
-            in_own_transaction(
-                payments, lambda payments, findings=findings: payments._conclude_status(findings)
-            )
-            asked += len(payment_ids)
-            told += len(findings)
-        message = message or _("%(asked)s payments asked about, %(told)s told of.", asked=asked, told=told)
-        told = {"status_at": fields.Datetime.now(), "status_message": message}
-        in_own_transaction(self, lambda manager: manager.write(told))
-        return message
-
-    def _due_chunks(self):
-        """Ids of what to ask about, each chunk of one batch, the longest unasked first."""
-        self.env.flush_all()
-        self.env.cr.execute(
-            SQL(
-                """
-                SELECT array_agg(id ORDER BY id)
-                  FROM (SELECT p.id, p.batch_id, p.asked_at,
-                               (row_number() OVER (PARTITION BY p.batch_id ORDER BY p.id) - 1) / %s AS part
-                          FROM spp_payment p
-                          JOIN spp_payment_batch b ON b.id = p.batch_id
-                         WHERE b.manager_id = %s AND p.state IN ('accepted', 'unknown')) due
-                 GROUP BY batch_id, part
-                 ORDER BY min(asked_at) NULLS FIRST, batch_id, part
-                """,
-                STATUS_CHUNK,
-                self.id,
-            )
-        )
-        return [payment_ids for (payment_ids,) in self.env.cr.fetchall()]

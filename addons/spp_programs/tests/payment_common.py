@@ -61,9 +61,9 @@ class PaymentsMixin:
         committed = self.env["spp.fund.entry"].search(
             [("kind", "=", "commitment"), ("origin", "=", f"cycle:{cycle.id}")]
         )
-        self.assertEqual(sum(lines.values()), committed.amount)
+        self.assertAlmostEqual(sum(lines.values()), committed.amount)
         for batch in cycle.payment_batch_ids:
-            self.assertEqual(sum(batch.summary_ids.mapped("amount")), batch.total_amount)
+            self.assertAlmostEqual(sum(batch.summary_ids.mapped("amount")), batch.total_amount)
         return lines
 
 
