@@ -91,3 +91,20 @@ def check_signature(server, request):
 
 def _decode(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def sign(body, pem):
+    """The header `Signature` for a body of bytes: a detached JWS, RS256."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    protected = _encode(b'{"alg":"RS256"}')
+    signed = f"{protected}.{_encode(body)}".encode()
+    return (
+        f"{protected}..{_encode(load_pem_private_key(pem.encode(), None).sign(signed, PKCS1v15(), SHA256()))}"
+    )
+
+
+def _encode(raw):
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,11 +1,17 @@
-"""The payer: G2P Connect dialect A, sync pair, answering as the G2P Cash Transfer Bridge was observed to.
+"""The payer: G2P Connect dialect A. Its synchronous pair answers as the G2P Cash Transfer Bridge was observed to; the
+asynchronous pair, which that does not have, as the standard says: an Ack, and callbacks to the sender's address.
 
 It acknowledges everything as `rcvd` and settles in the background; refusals show only in a later status answer,
 inside HTTP 200. No idempotency: a reference sent twice is a second payment. An item without a currency is
 acknowledged and then vanishes. A status answer leaves out what it does not know.
 """
 
+import json
+import sqlite3
+import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from datetime import UTC, datetime
 
@@ -14,6 +20,10 @@ from .server import NOT_ALLOWED, NOT_FOUND, Answer, Refusal, Server, field, g2p_
 
 DISBURSE = "/disburse/sync/disburse"
 STATUS = "/disburse/sync/txn/status"
+ASYNC_DISBURSE = "/disburse"
+ASYNC_STATUS = "/disburse/txn/status"
+PATHS = (DISBURSE, STATUS, ASYNC_DISBURSE, ASYNC_STATUS)
+TRIES = 50  # posts of a callback that is not taken
 NAME = "g2p.cash.transfer.bridge.openg2p"
 
 
@@ -32,6 +42,9 @@ class Payer(Server):
             payee_name TEXT, amount TEXT, currency_code TEXT, locale TEXT, vanished INTEGER, received REAL,
             polls INTEGER DEFAULT 0, status TEXT DEFAULT 'rcvd', code TEXT, reason TEXT, stamp REAL);
         CREATE INDEX IF NOT EXISTS payment_reference ON payment (reference_id);
+        CREATE TABLE IF NOT EXISTS callback (
+            seq INTEGER PRIMARY KEY, path TEXT, url TEXT, message_id TEXT, transaction_id TEXT, refs TEXT, receiver TEXT,
+            is_final INTEGER, due REAL, body TEXT, tries INTEGER DEFAULT 0, done INTEGER DEFAULT 0, answers TEXT DEFAULT '[]');
     """
     )
     defaults = {
@@ -39,6 +52,11 @@ class Payer(Server):
         "listed_after": 0.1,  # seconds until a status answer knows the payment: it is stored after the answer
         "settle_after": 0.3,  # seconds until it is settled
         "settle_polls": 0,  # status answers that still say rcvd before it is settled
+        "callback_token": [],  # sent with callbacks
+        "callback_key": [],  # private key that callbacks are signed with
+        "callback_after": 0,  # seconds until a callback is posted, once there is something to tell
+        "callbacks_twice": 0,
+        "callbacks_reversed": 0,
         "closed_accounts": ["ACC90000666"],  # numbers refused with rjct.payee_fa.invalid
     }
 
@@ -49,7 +67,7 @@ class Payer(Server):
     def act(self, request):
         if request.path == door.TOKEN:
             return door.give_token(self, request)
-        if request.path not in (DISBURSE, STATUS):
+        if request.path not in PATHS:
             return NOT_FOUND
         if request.method != "POST":
             return NOT_ALLOWED
@@ -63,9 +81,11 @@ class Payer(Server):
             return self.refusal(request, "rjct.jwt.invalid")
         if "signature" not in envelope:
             field(envelope, "signature")
-        if request.path == DISBURSE:
-            return self._disburse(envelope, header, message)
-        return self._status(envelope, header, message)
+        if request.path in (DISBURSE, ASYNC_DISBURSE):
+            answer = self._disburse(envelope, header, message)
+        else:
+            answer = self._status(envelope, header, message)
+        return answer if request.path in (DISBURSE, STATUS) else self._later(request.path, header, message)
 
     def _disburse(self, envelope, header, message):
         items = field(message, "disbursements", list)
@@ -159,6 +179,128 @@ class Payer(Server):
             },
         )
 
+    # Callbacks
+
+    def _later(self, path, header, message):
+        """The Ack of the asynchronous pair; what it would have answered is posted to the sender's address."""
+        url = field(header, "sender_uri")
+        if path == ASYNC_DISBURSE:
+            references = [item["reference_id"] for item in message["disbursements"]]
+            self._tell("on-disburse", url, header, message, references, 0)
+            self._tell(
+                "on-disburse", url, header, message, references, self.setting("settle_after"), is_final=True
+            )
+        else:
+            references = message["txnstatus_request"]["attribute_value"]
+            self._tell("disburse/txn/on-status", url, header, message, references, 0)
+        stamp = datetime.now(UTC).isoformat(timespec="seconds")
+        return Answer(
+            200, {"message": {"ack_status": "ACK", "timestamp": stamp, "correlation_id": str(uuid.uuid4())}}
+        )
+
+    def _tell(self, path, url, header, message, references, after, is_final=False):
+        self.db.execute(
+            "INSERT INTO callback (path, url, message_id, transaction_id, refs, receiver, is_final, due)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                path,
+                f"{url}/{path}",
+                str(uuid.uuid4()),
+                message["transaction_id"],
+                json.dumps(references),
+                header["sender_id"],
+                is_final,
+                None if after is None else time.time() + after,
+            ),
+        )
+
+    def start(self, port):
+        url = super().start(port)
+        threading.Thread(target=self._post_callbacks, daemon=True).start()
+        return url
+
+    def _post_callbacks(self):
+        while not self._stopping.wait(0.05):
+            try:
+                with self._lock:
+                    if self._stopping.is_set():
+                        return
+                    with self.transaction():
+                        posts = self._due_callbacks()
+            except sqlite3.Error:
+                continue
+            for row, headers, times in posts:
+                answers = [_post(row["url"], row["body"].encode(), headers) for _time in range(times)]
+                with self._lock:
+                    if self._stopping.is_set():
+                        return
+                    taken = answers[-1][0] == 200 or row["tries"] >= TRIES
+                    told = json.dumps([*json.loads(row["answers"]), *answers])
+                    self.db.execute(
+                        "UPDATE callback SET tries = tries + 1, answers = ?, done = ? WHERE seq = ?",
+                        (told, taken, row["seq"]),
+                    )
+
+    def _due_callbacks(self):
+        """[(row, headers, how often)] of what is to be posted now; what was written once is posted as it is."""
+        self._settle()
+        order = "DESC" if self.setting("callbacks_reversed") else "ASC"
+        posts = []
+        for found in self.db.execute(
+            f"SELECT * FROM callback WHERE NOT done AND due <= ? ORDER BY seq {order}",
+            (self._ago("callback_after"),),
+        ).fetchall():
+            row = dict(found)
+            if not row["body"]:
+                row["body"] = json.dumps(self._callback_body(row))
+                self.db.execute("UPDATE callback SET body = ? WHERE seq = ?", (row["body"], row["seq"]))
+            headers = {"Content-Type": "application/json"}
+            if self.setting("callback_token"):
+                headers["Authorization"] = f"Bearer {self.setting('callback_token')[0]}"
+            if self.setting("callback_key"):
+                headers["Signature"] = door.sign(row["body"].encode(), self.setting("callback_key")[0])
+            posts.append((row, headers, 2 if self.setting("callbacks_twice") else 1))
+        return posts
+
+    def _callback_body(self, row):
+        listed = []
+        for reference in dict.fromkeys(json.loads(row["refs"])):
+            listed += self.db.execute(
+                "SELECT * FROM payment WHERE reference_id = ? AND NOT vanished ORDER BY seq", (reference,)
+            ).fetchall()
+        items = [_status_item(item) for item in listed]
+        if row["path"] == "on-disburse" and not row["is_final"]:
+            items = [
+                {**item, "status": "rcvd", "status_reason_code": None, "status_reason_message": None}
+                for item in items
+            ]
+        for item in items:
+            for name in [name for name, value in item.items() if value is None]:
+                del item[name]
+            item["timestamp"] += "+00:00"
+        told = {"transaction_id": row["transaction_id"], "disbursements_status": items}
+        message = told if row["path"] == "on-disburse" else {
+            "transaction_id": row["transaction_id"],
+            "correlation_id": str(uuid.uuid4()),
+            "txnstatus_response": {"txn_type": "on-disburse", "txn_status": told},
+        }  # fmt: skip
+        return {
+            "signature": "",
+            "header": {
+                "version": "1.0.0",
+                "message_id": row["message_id"],
+                "message_ts": datetime.now(UTC).isoformat(timespec="seconds"),
+                "action": "on-disburse",
+                "status": "succ",
+                "total_count": len(items),
+                "completed_count": len(items) if row["is_final"] else 0,
+                "sender_id": NAME,
+                "receiver_id": row["receiver"],
+                "is_msg_encrypted": False,
+            },
+            "message": message,
+        }
+
     def _settle(self):
         """What the background worker would have done by now."""
         due = self.db.execute(
@@ -203,13 +345,23 @@ class Payer(Server):
 
     def refusal(self, request, code):
         """Header `rjct`, as the specification has it: nothing of the message was accepted."""
-        if request.path not in (DISBURSE, STATUS):
+        if request.path not in PATHS:
             return NOT_FOUND
         try:
             envelope, header, _message = g2p_message(request)
         except Refusal as refusal:
             return refusal.answer
         code = code or "rjct.errors.too_many"
+        if request.path in (ASYNC_DISBURSE, ASYNC_STATUS):
+            stamp = datetime.now(UTC).isoformat(timespec="seconds")
+            error = {"code": code, "message": "refused by the sandbox"}
+            message = {
+                "ack_status": "ERR",
+                "timestamp": stamp,
+                "correlation_id": str(uuid.uuid4()),
+                "error": error,
+            }
+            return Answer(200, {"message": message})
         action = "disburse" if request.path == DISBURSE else "status"
         return Answer(
             200,
@@ -239,6 +391,7 @@ class Payer(Server):
             "counts": counts,
             "paid": paid,
             "vanished": vanished,
+            "callbacks": [dict(row) for row in self.db.execute("SELECT * FROM callback ORDER BY seq")],
             "settings": settings,
         }
 
@@ -263,3 +416,15 @@ def _status_item(row):
         "currency_code": row["currency_code"],
         "locale": row["locale"],
     }
+
+
+def _post(url, body, headers):
+    """(HTTP status, or 0 without an answer; text of the answer)"""
+    request = urllib.request.Request(url, body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except (OSError, ValueError):
+        return 0, ""

@@ -21,7 +21,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 HOST = "127.0.0.1"
 CONTROL = "/_sandbox/"
-FAULTS = ("delay", "delay_after", "drop_before", "drop_after", "duplicate", "error", "html", "refuse_all")
+FAULTS = (
+    "delay",
+    "delay_after",
+    "drop_before",
+    "drop_after",
+    "duplicate",
+    "error",
+    "error_after",
+    "html",
+    "refuse_all",
+)
 HTML_PAGE = "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><h1>Log in</h1></body></html>\n"
 
 
@@ -46,7 +56,7 @@ class Fault:
     path: str = "*"  # exact path, or a prefix ending in *
     times: int | None = 1  # None: until cleared
     seconds: int | float = 0
-    status: int = 503  # of `error`
+    status: int = 503  # of `error` and `error_after`
     code: str = ""  # of `refuse_all`; empty: the server's own
 
     def matches(self, path):
@@ -194,6 +204,8 @@ class Server:
         answer = self._act(request)
         if kind == "delay_after":
             self._stopping.wait(fault.seconds)
+        if kind == "error_after":
+            return Answer(fault.status, "Internal Server Error", content_type="text/plain")
         return None if kind == "drop_after" else answer
 
     def _act(self, request):

@@ -10,6 +10,8 @@
     "data": [
         "security/ir.model.access.csv",
         "security/payment_envelope_security.xml",
+        "data/payment_callback_data.xml",
+        "views/spp_endpoint_views.xml",
         "views/payment_manager_views.xml",
         "views/payment_envelope_views.xml",
     ],

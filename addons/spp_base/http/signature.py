@@ -14,11 +14,17 @@ form            bytes signed                                           read by
 What is signed is also what is sent, byte for byte: a receiver that checks the raw body agrees as well.
 """
 
+import base64
 import json
 
 import jwt
+from cryptography import x509
 
 SORTED, AS_SENT = "sorted", "as_sent"
+
+
+class SignatureError(ValueError):
+    """The signature is missing, malformed, or not that of the certificate over this body."""
 
 
 def canonical(message, form):
@@ -53,3 +59,33 @@ class Signer:
         token = jwt.PyJWS().encode(body, self._key, algorithm="RS256", headers=self._header)
         protected, _payload, signature = token.split(".")
         return body, f"{protected}..{signature}"
+
+
+def verify(body, header, certificate, now):
+    """Raise SignatureError unless the owner of a certificate signed a message that came in.
+
+    Its bytes may be signed as they came, or in either form of the JSON: the sender chooses, and each says the same.
+
+    :param body: bytes, as received
+    :param header: value of the header ``Signature``
+    :param certificate: PEM
+    :param now: datetime, UTC without offset: the certificate must be valid then
+    """
+    parts = (header or "").split(".")
+    if len(parts) != 3 or parts[1]:
+        raise SignatureError("The message carries no detached signature.")
+    try:
+        public = x509.load_pem_x509_certificate(certificate.encode())
+        message = json.loads(body)
+    except ValueError as error:
+        raise SignatureError("The certificate or the message cannot be read.") from error
+    if not public.not_valid_before <= now <= public.not_valid_after:
+        raise SignatureError("The certificate is not valid at this time.")
+    for payload in (body, canonical(message, SORTED), canonical(message, AS_SENT)):
+        encoded = base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
+        try:
+            jwt.PyJWS().decode(f"{parts[0]}.{encoded}.{parts[2]}", public.public_key(), algorithms=["RS256"])
+        except jwt.PyJWTError:
+            continue
+        return
+    raise SignatureError("The signature is not that of the certificate over this message.")

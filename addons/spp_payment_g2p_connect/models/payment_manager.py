@@ -1,7 +1,8 @@
-"""G2P Connect as a payment channel: what both dialects share, and dialect A, the pair that answers in the same call.
+"""G2P Connect as a payment channel: what both dialects share, and dialect A.
 
 This is where Odoo and the wire meet: orders become messages, readings become findings. What a finding leads to is
-decided in spp_programs. Dialect B, with its envelopes, is in payment_manager_bridge.py.
+decided in spp_programs. What is particular to its asynchronous pair is in payment_manager_async.py; dialect B, with its
+envelopes, in payment_manager_bridge.py.
 """
 
 import json
@@ -26,7 +27,9 @@ TEMPLATES = {
     "email_wallet": "fa_email_wallet",
 }
 NEEDED = ("endpoint_id", "sender_id", "locale", *TEMPLATES.values())
-NEEDED_SYNC = ("path_disburse", "path_status", "payer_fa", "action_disburse", "action_status")
+# Dialects of the disburse API itself; the others have messages of their own.
+DIRECT = ("sync", "async")
+NEEDED_DIRECT = ("path_disburse", "path_status", "payer_fa", "action_disburse", "action_status")
 # What an address is made with.
 RELATIONS = {"identity_type_id"}
 ADDRESSING = {"payee_by", "fa_document", "provider_default", *RELATIONS, *TEMPLATES.values()}
@@ -49,8 +52,8 @@ class PaymentManager(models.Model):
         ondelete="restrict",
         help="Where the payer is, how we log in there, and how long we wait.",
     )
-    path_disburse = fields.Char(string="Payment path", default="/disburse/sync/disburse")
-    path_status = fields.Char(string="Status path", default="/disburse/sync/txn/status")
+    path_disburse = fields.Char(string="Payment path")
+    path_status = fields.Char(string="Status path")
     sender_id = fields.Char(string="Sender ID", help="The name that the payer knows this system by.")
     receiver_id = fields.Char(string="Receiver ID", help="The payer's own name, where it wants to read it.")
     payer_fa = fields.Char(
@@ -184,10 +187,10 @@ class PaymentManager(models.Model):
 
     def _needed(self):
         """Names of the fields that must be set before anything is sent."""
-        return NEEDED + (NEEDED_SYNC if self.dialect == "sync" else ())
+        return NEEDED + (NEEDED_DIRECT if self.dialect in DIRECT else ())
 
     def _send_batch(self, batch, payments, message_id):
-        if self.provider != "g2p_connect" or self.dialect != "sync":
+        if self.provider != "g2p_connect" or self.dialect not in DIRECT:
             return super()._send_batch(batch, payments, message_id)
         now = datetime.now(UTC)
         findings, disbursements, expected = {}, [], {}
@@ -207,7 +210,7 @@ class PaymentManager(models.Model):
             )
         except MessageError as error:
             raise MessageRefused(_("Not sent: %s", error)) from None
-        reading = self._call("disburse", self.path_disburse, request, expected, read_disburse, batch)
+        reading = self._call("disburse", self.path_disburse, request, expected, self._readers()[0], batch)
         if reading.verdict is Verdict.REFUSED:
             raise MessageRefused(reading.reason, reading.code)
         if reading.verdict is Verdict.UNCLEAR:
@@ -215,7 +218,7 @@ class PaymentManager(models.Model):
         return {**findings, **reading.findings}
 
     def _ask_status(self, payments):
-        if self.provider != "g2p_connect" or self.dialect != "sync":
+        if self.provider != "g2p_connect" or self.dialect not in DIRECT:
             return super()._ask_status(payments)
         expected = {order.reference: (order.amount, order.currency) for order in payments._orders()}
         return self._ask("status", list(expected), expected, payments.batch_id)
@@ -227,6 +230,10 @@ class PaymentManager(models.Model):
 
     def _templates(self):
         return {kind: self[name] for kind, name in TEMPLATES.items()}
+
+    def _readers(self):
+        """What reads the answer to a message of payments, and to a question about them."""
+        return read_disburse, read_status
 
     def _party(self):
         return Party(self.sender_id, self.receiver_id or "", self.locale)
@@ -257,7 +264,7 @@ class PaymentManager(models.Model):
             )
         except MessageError as error:
             raise CallError(_("Not asked: %s", error)) from None
-        reading = self._call(kind, self.path_status, request, expected, read_status, batch)
+        reading = self._call(kind, self.path_status, request, expected, self._readers()[1], batch)
         if reading.verdict is not Verdict.ANSWERED:
             raise CallError(reading.reason)
         return reading.findings

@@ -47,6 +47,7 @@ class PayerMixin(ProgramsMixin, PaymentsMixin):
                 "endpoint_id": cls.endpoint.id,
                 "sender_id": "spp.example.org",
                 "payer_fa": "account:0011223344@treasury-bank",
+                "status_interval": 0,
             }
         )
 

@@ -44,6 +44,7 @@ class Finding:
     paid_amount: Decimal | None = (
         None  # what the payer says it paid, where that is not what it was asked to pay
     )
+    amount_told: bool = True  # of what is paid: the answer says how much it was
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def read_disburse(status, text, expected):
     refusal = _refusal(body)
     if not 200 <= status < 300:
         return _by_status(status, refusal)
-    reading = _findings(_entries(body), expected)
+    reading = _findings(entries_of(body), expected)
     if refusal is None:
         if not reading.findings:
             return Reading(
@@ -93,6 +94,39 @@ def read_disburse(status, text, expected):
     return Reading(Verdict.REFUSED if _refused_before_acting(body, code) else Verdict.UNCLEAR, reason, code)
 
 
+def read_ack(status, text, expected):
+    """Read the acknowledgement of a disburse request, of the asynchronous pair.
+
+    ACK and NACK both say that the payer has the message; after NACK it will not report by itself. Only ERR refuses.
+    A server that answers at once instead is believed.
+    """
+    reading = read_disburse(status, text, expected)
+    taken = _acknowledged(status, text)
+    if reading.verdict is not Verdict.UNCLEAR or not taken:
+        return reading
+    reason = REMARKS["nack"] if taken == "NACK" else ""
+    return Reading(
+        Verdict.ANSWERED, reason, findings={reference: Finding("accepted", reason) for reference in expected}
+    )
+
+
+def read_status_ack(status, text, expected):
+    """Read the acknowledgement of a status request: the answer itself comes as a message of the payer's."""
+    if _acknowledged(status, text):
+        return Reading(Verdict.ANSWERED)
+    return read_status(status, text, expected)
+
+
+def _acknowledged(status, text):
+    """ACK or NACK where the answer is one of them, else "" ."""
+    try:
+        message = object_of(json_object(text).get("message")) if 200 <= status < 300 else {}
+    except NotJson:
+        return ""
+    said = clean(message.get("ack_status")).upper()
+    return said if said in ("ACK", "NACK") else ""
+
+
 def _refused_before_acting(body, code):
     """Is it certain that nothing of the message was taken? The header of the standard says so; other errors inside
     HTTP 200 only where their code is about the message itself. "Timed out" and "unavailable" leave it open."""
@@ -110,7 +144,7 @@ def read_status(status, text, expected):
     if not 200 <= status < 300:
         code, reason = refusal or ("", "")
         return Reading(Verdict.UNCLEAR, reason or http_words(status), code)
-    entries = _entries(body)
+    entries = entries_of(body)
     if refusal is not None and not entries:
         return Reading(Verdict.UNCLEAR, refusal[1], refusal[0])
     reading = _findings(entries, expected)
@@ -195,7 +229,7 @@ def _refusal(body):
     return None
 
 
-def _entries(body):
+def entries_of(body):
     """The list of entries about payments, wherever the server put it."""
     message = object_of(body.get("message"))
     place = message.get("txnstatus_response", message)
@@ -223,7 +257,10 @@ def _findings(entries, expected):
 
 
 STATES = {"succ": "paid", "rcvd": "accepted", "pdng": "accepted", "rjct": "rejected", "fail": "accepted"}
-REMARKS = {"fail": "The payer reports a failed attempt and may try again."}
+REMARKS = {
+    "fail": "The payer reports a failed attempt and may try again.",
+    "nack": "The payer has it and will not report by itself; it is asked.",
+}
 
 
 def _aggregate(entries, amount, currency):
@@ -240,7 +277,7 @@ def _aggregate(entries, amount, currency):
         alert = f"The payer shows this payment as paid {paid} times."
     elif len(entries) > 1:
         alert = alert or f"The payer lists this payment {len(entries)} times."
-    return Finding(best.state, best.reason, best.code, best.at, alert)
+    return replace(best, alert=alert)
 
 
 def _read_entry(entry, amount, currency):
@@ -262,6 +299,8 @@ def _read_entry(entry, amount, currency):
         differs = _differs(entry, amount, currency)
         if differs:
             return Finding("unknown", differs, code, at, differs, _other_amount(entry, amount))
+        told = entry.get("amount") not in (None, "")
+        return Finding("paid", reason, code, at, amount_told=told)
     return Finding(state, reason or REMARKS.get(status, ""), code, at)
 
 

@@ -332,7 +332,8 @@ def _records(records):
         back = next(each for each in recon if each.get("reversal_found") is True)
         reason = hide_numbers(clean(back.get("reversal_reason")))[:200]
         return Finding("returned", reason or "The bank sent it back.", "", _day(back, "reversal"), alert)
-    return Finding("paid", "", "", _day(last, "remittance"), alert)
+    # The bridge's records carry no amount.
+    return Finding("paid", "", "", _day(last, "remittance"), alert, amount_told=False)
 
 
 def _day(record, kind):

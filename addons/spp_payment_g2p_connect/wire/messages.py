@@ -26,6 +26,7 @@ class Party(NamedTuple):
     sender_id: str
     receiver_id: str = ""
     locale: str = "eng"
+    sender_uri: str = ""  # where answers are sent to, in the asynchronous pair
 
 
 class Item(NamedTuple):
@@ -83,7 +84,7 @@ def disbursement(item, locale, now):
         "payer_fa": item.payer_fa,
         "payee_fa": item.payee_fa,
         "amount": amount_text(item.amount),
-        "scheduled_timestamp": _time(now),
+        "scheduled_timestamp": time_text(now),
         "currency_code": item.currency,
         "locale": locale,
     }
@@ -139,7 +140,7 @@ def envelope(party, action, message_id, total_count, message, now):
     header = {
         "version": VERSION,
         "message_id": message_id,
-        "message_ts": _time(now),
+        "message_ts": time_text(now),
         "action": action,
         "sender_id": party.sender_id,
         "total_count": total_count,
@@ -147,10 +148,12 @@ def envelope(party, action, message_id, total_count, message, now):
     }
     if party.receiver_id:
         header["receiver_id"] = party.receiver_id
+    if party.sender_uri:
+        header["sender_uri"] = party.sender_uri
     return {"signature": "", "header": header, "message": message}
 
 
-def _time(moment):
+def time_text(moment):
     if moment.tzinfo is None:
         raise MessageError("A time on the wire has its offset.")
     return moment.isoformat(timespec="seconds")
