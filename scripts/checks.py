@@ -45,6 +45,8 @@ def run(odoo, arguments, deep=False):
         # published specifications and samples, beside the checkout; tests that need one say so where it is not
         "SPP_TESTDATA": os.environ.get("SPP_TESTDATA", str(paths.ROOT.parent / "shared/testdata")),
     }
+    if deep:
+        environment.setdefault("SPP_RANDOM_PAYMENTS", "2000")
     command = [sys.executable, "-m", "pytest", "--odoo-http", *(["-m", ""] if deep else [])]
     status = subprocess.call(
         [*map(str, command), *(_of_series(odoo, argument) for argument in arguments or ["addons", "tests"])],

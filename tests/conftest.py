@@ -20,7 +20,12 @@ class System:
 
     def __init__(self, name, folder, sandbox):
         self.name, self.folder = name, folder
-        self.sandbox = {"mis": sandbox.mis, "spar": sandbox.spar, "payer": sandbox.payer}
+        self.sandbox = {
+            "mis": sandbox.mis,
+            "spar": sandbox.spar,
+            "payer": sandbox.payer,
+            "bridge": sandbox.bridge,
+        }
         self.url = None
 
     def start(self):
@@ -35,9 +40,9 @@ class System:
     def run_job(self):
         return job.run(self.url, self.name, PASSWORD, self.sandbox)
 
-    def received(self):
+    def received(self, payer="payer"):
         """How often the payer received each payment reference, by its own books."""
-        return self.chain()._control("payer", "state")["counts"]
+        return self.chain()._control(payer, "state")["counts"]
 
     def log_in(self, login):
         return job.Session(self.url, self.name, login, PASSWORD)
