@@ -106,6 +106,7 @@ COMPUTED = {
     "status": lambda row: ("inactive" if row.get("ended_date") else "active") if "group" in row else None,
     "phone_sanitized": lambda row: row.get("phone_sanitized") or row["phone_no"],
 }
+TRUE = (1, "=", 1)
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 MANY = ("one2many", "many2many")
 
@@ -215,18 +216,20 @@ class Tables(dict):
         """The rows in their order, fewer of them where an id or a link narrows them down."""
         if (order or "").split() not in (["id"], ["id", "asc"]):
             return self.ordered(model, order)
-        conditions = [leaf for leaf in domain if not isinstance(leaf, str)] if {"|", "!"}.isdisjoint(
-            term for term in domain if isinstance(term, str)
-        ) else []  # fmt: skip
-        for name, sign, value in conditions:
-            if sign == "in" and name != "id" and MODELS[model].get(name, "").startswith("many2one:"):
-                linked = self._linked(model, name)
-                return [
-                    self[model][number]
-                    for number in sorted(n for one in set(value) for n in linked.get(one, ()))
-                ]
+        floor = 0
+        if "|" not in domain and "!" not in domain:
+            for place, term in enumerate(domain):
+                if isinstance(term, str):
+                    continue
+                name, sign, value = term
+                if name == "id" and sign == ">":
+                    floor = max(floor, value)
+                elif sign == "in" and MODELS[model].get(name, "").startswith("many2one:"):
+                    linked = self._linked(model, name)
+                    domain[place] = TRUE  # for it holds for what is given now
+                    numbers = sorted(number for one in set(value) for number in linked.get(one, ()))
+                    return [self[model][number] for number in numbers]
         numbers = self._numbers(model)
-        floor = max((leaf[2] for leaf in conditions if leaf[0] == "id" and leaf[1] == ">"), default=0)
         return (self[model][number] for number in numbers[bisect(numbers, floor) :])
 
     def _numbers(self, model):
@@ -254,6 +257,8 @@ class Tables(dict):
                 stack.append(left and right if term == "&" else left or right)
             elif term == "!":
                 stack.append(not stack.pop())
+            elif term is TRUE:
+                stack.append(True)
             else:
                 stack.append(self._leaf(model, row, *term))
         return not stack or stack[0]
@@ -336,6 +341,8 @@ def _compare(raw, sign, value, boolean):
         )
         return equal == (sign == "=")
     if sign in ("in", "not in"):
+        if raw is not None and not boolean:
+            return (raw in value) == (sign == "in")
         return any(_compare(raw, "=", one, boolean) for one in value) == (sign == "in")
     if sign in COMPARE:
         return raw is not None and COMPARE[sign](raw, value)

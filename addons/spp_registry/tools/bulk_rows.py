@@ -50,7 +50,14 @@ KNOWN = {
             "email_normalized": lambda values: email_normalize(values.get("email")) or None,
         },
         same=frozenset(
-            {"commercial_company_name", "company_registry", "partner_share", "phone_sanitized", "user_id"}
+            {
+                "commercial_company_name",
+                "company_registry",
+                "lang",
+                "partner_share",
+                "phone_sanitized",
+                "user_id",
+            }
         ),
     ),
     "spp.identity.document": Columns(given=("partner_id", "type_id", "value", "state")),
