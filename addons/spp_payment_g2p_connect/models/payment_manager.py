@@ -194,6 +194,7 @@ class PaymentManager(models.Model):
             return super()._send_batch(batch, payments, message_id)
         now = datetime.now(UTC)
         findings, disbursements, expected = {}, [], {}
+        payments.fetch(["payee_address"])
         addresses = {payment.id: payment.payee_address for payment in payments}
         for order in payments._orders():
             try:
@@ -279,7 +280,7 @@ class PaymentManager(models.Model):
             "batch_id": batch.id if batch else None,
             "message_id": request["header"]["message_id"],
             "payment_count": len(expected),
-            "request": json.dumps(request, ensure_ascii=False, indent=1),
+            "request": json.dumps(request, ensure_ascii=False),
         }
         try:
             answer = self._post(path, request)

@@ -6,6 +6,7 @@ or not at all, as everything that is said of payments; what it says of payments 
 The payer is asked as well, at the manager's interval: a callback that never comes leaves nothing open for ever.
 """
 
+import json
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -80,10 +81,11 @@ class PaymentManager(models.Model):
         try:
             callback = callbacks.parse(body)
             manager._check_callback(callback)
-            manager._take(callback, operation, body.decode(), correlation)
+            answer = callbacks.ack(correlation, now)
+            manager._take(callback, operation, body.decode(), json.dumps(answer))
         except CallbackError as error:
             return 200, callbacks.ack(correlation, now, error)
-        return 200, callbacks.ack(correlation, now)
+        return 200, answer
 
     def _check_callback(self, callback):
         if self.receiver_id and callback.sender_id != self.receiver_id:
@@ -91,7 +93,7 @@ class PaymentManager(models.Model):
         if callback.receiver_id and callback.receiver_id != self.sender_id:
             raise CallbackError("err.receiver_id.invalid", "The message is for somebody else.")
 
-    def _take(self, callback, operation, text, correlation):
+    def _take(self, callback, operation, text, answer):
         """Keep a callback under its number, and let a job conclude from it; once."""
         kind = KINDS[operation]
         exchanges = self.env["spp.payment.exchange"]
@@ -106,9 +108,7 @@ class PaymentManager(models.Model):
                 "payment_count": len(payments),
                 "outcome": "received",
                 "request": text.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-                "request_masked": self._masked(text),
-                "answer": correlation,
-                "answer_masked": correlation,
+                "answer": answer,
                 "reason": _("It also lists %s payments that it was not sent.", strangers)
                 if strangers
                 else None,

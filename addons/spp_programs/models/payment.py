@@ -392,6 +392,7 @@ class Payment(models.Model):
         :param otherwise: reason to become unknown for payments without a finding; None leaves them as they are
         """
         rows = []
+        self.fetch(["reference", "state"])  # and not all that there is of each
         came_back = self.filtered(
             lambda payment: payment.reference in findings and findings[payment.reference].state == "returned"
         )

@@ -276,6 +276,7 @@ class Payment(models.Model):
 
     def _contradict(self, findings):
         """List what findings say against the books; what is a step forward was taken already."""
+        self.fetch(["reference", "state", "amount"])  # and not all that there is of each
         told = [payment for payment in self if payment.reference in findings]
         rows = []
         for payment in told:

@@ -43,11 +43,22 @@ class PaymentExchange(models.Model):
     http_status = fields.Integer(string="HTTP status", readonly=True)
     request = fields.Text(string="Message", readonly=True, groups="spp_base.group_finance_officer")
     answer = fields.Text(readonly=True, groups="spp_base.group_finance_officer")
-    request_masked = fields.Text(string="Message, accounts hidden", readonly=True)
-    answer_masked = fields.Text(string="Answer, accounts hidden", readonly=True)
+    request_masked = fields.Text(
+        string="Message, accounts hidden", compute="_compute_masked", compute_sudo=True
+    )
+    answer_masked = fields.Text(
+        string="Answer, accounts hidden", compute="_compute_masked", compute_sudo=True
+    )
 
     def init(self):
         make_append_only(self.env.cr, self._table)
+
+    @api.depends("request", "answer")
+    def _compute_masked(self):
+        """When somebody looks, and not for each message that is kept."""
+        for exchange in self:
+            exchange.request_masked = exchange.manager_id._masked(exchange.request)
+            exchange.answer_masked = exchange.manager_id._masked(exchange.answer)
 
     @api.depends("kind", "message_id")
     def _compute_display_name(self):

@@ -104,7 +104,6 @@ class PaymentManager(models.Model):
         for name in ("request", "answer"):
             # PostgreSQL keeps no NUL.
             values[name] = (values.get(name) or "")[:MAX_KEPT].replace("\0", "\N{REPLACEMENT CHARACTER}")
-            values[f"{name}_masked"] = self._masked(values[name])
         values["manager_id"] = self.id
         in_own_transaction(self.env["spp.payment.exchange"], lambda exchanges: exchanges._keep(values))
 

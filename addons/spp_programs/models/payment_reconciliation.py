@@ -20,7 +20,7 @@ COLUMNS = {
 LABELS = {
     "issued": "Issued",
     "sent": "Sent",
-    "accepted": "Accepted, not settled",
+    "accepted": "Accepted",
     "paid": "Paid",
     "rejected": "Rejected",
     "returned": "Came back",
@@ -62,7 +62,9 @@ class PaymentReconciliation(models.Model):
     issued_amount = fields.Monetary(string="Issued, amount", readonly=True)
     sent = fields.Integer(string=LABELS["sent"], readonly=True)
     sent_amount = fields.Monetary(string="Sent, amount", readonly=True)
-    accepted = fields.Integer(string=LABELS["accepted"], readonly=True)
+    accepted = fields.Integer(
+        string=LABELS["accepted"], readonly=True, help="By the payer, and not settled yet."
+    )
     accepted_amount = fields.Monetary(string="Accepted, amount", readonly=True)
     paid = fields.Integer(string=LABELS["paid"], readonly=True)
     paid_amount = fields.Monetary(string="Paid, amount", readonly=True)

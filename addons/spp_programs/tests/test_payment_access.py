@@ -33,7 +33,6 @@ class TestPaymentAccess(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpCase):
                 "message_id": "m-1",
                 "outcome": "answered",
                 "request": NUMBER,
-                "request_masked": "••••7788",
             }
         )
 
