@@ -491,35 +491,55 @@ class Cycle(models.Model):
             return []  # a field of the registry is gone; what was decided stays readable
         return compiled.changed(was, now)
 
-    def _due_sql(self):
-        """SQL: what each considered member was due in the cycle, as far as the difference needs it."""
+    def _due_sql(self, goods):
+        """SQL: what each considered member was due in the cycle, as far as everybody's difference needs it.
+
+        :param goods: whether anybody may be due goods: what nobody is due is not looked for
+        """
         return SQL(
             """
             SELECT b.id, b.membership_id, b.partner_id, b.outcome, b.situation,
-                   due.beneficiary_id IS NOT NULL AS is_due, w.id IS NOT NULL AS withdrawn,
-                   w.reason AS withdrawn_because, COALESCE(due.amount, 0) AS amount, due.goods, due.lines,
-                   COALESCE(b.amount_facts, '{}') || COALESCE(due.terms, '{}') AS terms
+                   due.beneficiary_id IS NOT NULL AS is_due, COALESCE(due.amount, 0) AS amount, due.goods
               FROM spp_cycle_beneficiary b
          LEFT JOIN (
-                SELECT e.beneficiary_id, sum(e.amount) AS amount,
-                       string_agg(trim_scale(e.quantity) || ' × ' || e.product_name, ', ' ORDER BY e.benefit_id)
-                           FILTER (WHERE e.kind = 'goods') AS goods,
-                       jsonb_object_agg(e.benefit_id, CASE e.kind WHEN 'money' THEN e.amount::text
-                                        ELSE trim_scale(e.quantity) || ' × ' || e.product_name END) AS lines,
-                       jsonb_object_agg(e.benefit_id, e.facts) FILTER (WHERE e.facts IS NOT NULL) AS terms
+                SELECT e.beneficiary_id, sum(e.amount) AS amount, %(goods)s AS goods
                   FROM spp_entitlement e
                  WHERE e.cycle_id = %(cycle)s
                  GROUP BY e.beneficiary_id) due ON due.beneficiary_id = b.id
-         LEFT JOIN spp_cycle_withdrawal w ON w.beneficiary_id = b.id AND w.state = 'confirmed'
              WHERE b.cycle_id = %(cycle)s
             """,
             cycle=self.id,
+            goods=SQL(
+                "string_agg(trim_scale(e.quantity) || ' × ' || e.product_name, ', ' ORDER BY e.benefit_id)"
+                " FILTER (WHERE e.kind = 'goods')"
+            )
+            if goods
+            else SQL("NULL"),
+        )
+
+    def _gives_goods(self):
+        return any(benefit["kind"] == "goods" for benefit in (self.terms or {}).get("benefits", ()))
+
+    @staticmethod
+    def _lines_sql(beneficiary):
+        """SQL: what a beneficiary was due line by line, and the facts of each line; of few, looked up one by one."""
+        return SQL(
+            """
+            SELECT jsonb_object_agg(e.benefit_id, CASE e.kind WHEN 'money' THEN e.amount::text
+                                    ELSE trim_scale(e.quantity) || ' × ' || e.product_name END) AS lines,
+                   jsonb_object_agg(e.benefit_id, e.facts) FILTER (WHERE e.facts IS NOT NULL) AS terms
+              FROM spp_entitlement e
+             WHERE e.beneficiary_id = %s AND p.due_differs
+            """,
+            beneficiary,
         )
 
     def _difference_sql(self, previous):
         """SQL that inserts the difference and selects (kind, people, amount before, amount now).
 
         The kinds "before" and "after" stand for everybody who was due something in the previous and in this cycle.
+        Everybody is looked at narrowly; only of those for whom something differs are the causes made. They are looked
+        up one by one (OFFSET 0 keeps the planner, who cannot know how few they are, from reading whole tables).
         """
         kinds = SQL(
             """
@@ -528,93 +548,122 @@ class Cycle(models.Model):
             ('amount_up', p.stays AND p.amount_after > p.amount_before, p.amount_cause, NULL),
             ('amount_down', p.stays AND p.amount_after < p.amount_before, p.amount_cause, NULL),
             ('goods', p.stays AND p.goods_after IS DISTINCT FROM p.goods_before, p.amount_cause, NULL),
-            ('account', p.stays AND p.account_cause IS NOT NULL, p.account_cause, NULL),
-            ('household', p.stays AND p.household_cause IS NOT NULL, p.household_cause, NULL)
+            ('account', p.account_differs, p.account_cause, NULL),
+            ('household', p.household_differs, p.household_cause, NULL)
             """
         )
+        goods = previous._gives_goods() or self._gives_goods()
         return SQL(
             """
             WITH was AS (%(was)s), now AS (%(now_sql)s), paid AS (
                 -- the account as the payment had it, where there is one
-                SELECT DISTINCT ON (partner_id) partner_id, payee_id, account_id, account_masked, %(print)s AS print
+                SELECT DISTINCT ON (partner_id) partner_id, id, payee_id, account_kind, account_provider_id,
+                       account_number
                   FROM spp_payment WHERE cycle_id = %(previous)s AND state <> 'cancelled'
                  ORDER BY partner_id, id DESC
+            ), side AS (
+                SELECT was.id AS was_id, now.id AS now_id, paid.id AS paid_id,
+                       COALESCE(now.partner_id, was.partner_id) AS partner_id,
+                       COALESCE(now.membership_id, was.membership_id) AS membership_id,
+                       was.outcome AS outcome_before, now.outcome AS outcome_after,
+                       w.id IS NOT NULL AS withdrawn, w.reason AS withdrawn_because,
+                       COALESCE(now.is_due, FALSE) AS is_after,
+                       -- who was withdrawn and is due again has joined
+                       COALESCE(was.is_due AND NOT (w.id IS NOT NULL AND COALESCE(now.is_due, FALSE)), FALSE)
+                           AS is_before,
+                       was.amount AS amount_was, COALESCE(now.amount, 0) AS amount_after,
+                       was.goods AS goods_before, now.goods AS goods_after,
+                       CASE WHEN paid.id IS NOT NULL THEN %(paid_print)s IS DISTINCT FROM now.situation->>'print'
+                            WHEN was.situation IS NULL OR was.situation = now.situation THEN FALSE
+                            ELSE was.situation->>'print' IS DISTINCT FROM now.situation->>'print'
+                            END AS other_account,
+                       %(households)s AND was.situation IS DISTINCT FROM now.situation
+                           AND was.situation IS NOT NULL
+                           AND (was.situation->'members' IS DISTINCT FROM now.situation->'members'
+                                OR was.situation->'payee' IS DISTINCT FROM now.situation->'payee')
+                           AS other_household
+                  FROM was
+             FULL JOIN now ON now.membership_id = was.membership_id
+             LEFT JOIN paid ON paid.partner_id = was.partner_id
+             LEFT JOIN spp_cycle_withdrawal w ON w.beneficiary_id = was.id AND w.state = 'confirmed'
+            ), pair AS MATERIALIZED (
+                SELECT side.*, is_before AND is_after AS stays,
+                       is_before AND is_after AND other_account AS account_differs,
+                       is_before AND is_after AND other_household AS household_differs,
+                       CASE WHEN is_before THEN amount_was ELSE 0 END AS amount_before,
+                       is_before <> is_after
+                           OR is_before AND (amount_was <> amount_after OR goods_before IS DISTINCT FROM goods_after)
+                           AS due_differs
+                  FROM side
             ), supplement AS (
                 SELECT DISTINCT e.partner_id
                   FROM spp_entitlement e JOIN spp_cycle c ON c.id = e.cycle_id
                  WHERE c.parent_id = %(previous)s AND e.state <> 'cancelled'
-            ), side AS (
-                SELECT was.id AS was_id, now.id AS now_id, COALESCE(now.partner_id, was.partner_id) AS partner_id,
-                       COALESCE(now.membership_id, was.membership_id) AS membership_id,
-                       was.outcome AS outcome_before, now.outcome AS outcome_after, was.withdrawn,
-                       was.withdrawn_because,
-                       COALESCE(now.is_due, FALSE) AS is_after,
-                       -- who was withdrawn and is due again has joined
-                       COALESCE(was.is_due AND NOT (was.withdrawn AND COALESCE(now.is_due, FALSE)), FALSE)
-                           AS is_before,
-                       was.amount AS amount_was, COALESCE(now.amount, 0) AS amount_after,
-                       was.goods AS goods_before, now.goods AS goods_after,
-                       was.lines AS lines_before, now.lines AS lines_after,
-                       was.terms AS terms_before, now.terms AS terms_after,
-                       was.situation AS situation_before, now.situation AS situation_after,
-                       was.situation IS NOT NULL OR paid.partner_id IS NOT NULL AS account_known,
-                       CASE WHEN paid.partner_id IS NULL THEN was.situation->>'print' ELSE paid.print END
+            ), differs AS (
+                SELECT p.*, was_lines.lines AS lines_before, now_lines.lines AS lines_after,
+                       b.situation AS situation_before, a.situation AS situation_after,
+                       b.facts AS facts_before, a.facts AS facts_after,
+                       b.compliance AS compliance_before, a.compliance AS compliance_after,
+                       b.compliance_facts AS compliance_facts_before, a.compliance_facts AS compliance_facts_after,
+                       a.exclusion_reason, m.state AS member_state, m.state_reason, m.state_date, m.by_hand,
+                       m.enrolled_on, s.partner_id IS NOT NULL AS supplemented,
+                       COALESCE(b.amount_facts, '{}') || COALESCE(was_lines.terms, '{}') AS terms_before,
+                       COALESCE(a.amount_facts, '{}') || COALESCE(now_lines.terms, '{}') AS terms_after,
+                       CASE WHEN paid.id IS NULL THEN b.situation->>'print' ELSE %(paid_print)s END
                            AS print_before,
-                       CASE WHEN paid.partner_id IS NULL THEN was.situation->>'masked' ELSE paid.account_masked END
+                       CASE WHEN paid.id IS NULL THEN b.situation->>'masked' ELSE paid.account_masked END
                            AS masked_before,
-                       CASE WHEN paid.partner_id IS NULL THEN (was.situation->>'account')::integer
+                       CASE WHEN paid.id IS NULL THEN (b.situation->>'account')::integer
                             ELSE paid.account_id END AS account_before,
-                       CASE WHEN paid.partner_id IS NULL THEN (was.situation->>'payee')::integer
+                       CASE WHEN paid.id IS NULL THEN (b.situation->>'payee')::integer
                             ELSE paid.payee_id END AS payee_before
-                  FROM was
-             FULL JOIN now ON now.membership_id = was.membership_id
-             LEFT JOIN paid ON paid.partner_id = was.partner_id
-            ), pair AS MATERIALIZED (
-                SELECT side.*, is_before AND is_after AS stays,
-                       CASE WHEN is_before THEN amount_was ELSE 0 END AS amount_before,
-                       CASE WHEN side.withdrawn THEN 'due_again'
-                            WHEN s.partner_id IS NOT NULL THEN 'supplement'
+                  FROM pair p
+            CROSS JOIN LATERAL (SELECT * FROM spp_program_membership WHERE id = p.membership_id OFFSET 0) m
+             LEFT JOIN LATERAL (SELECT * FROM spp_cycle_beneficiary WHERE id = p.was_id OFFSET 0) b ON TRUE
+             LEFT JOIN LATERAL (SELECT * FROM spp_cycle_beneficiary WHERE id = p.now_id OFFSET 0) a ON TRUE
+             LEFT JOIN LATERAL (SELECT * FROM spp_payment WHERE id = p.paid_id OFFSET 0) paid ON TRUE
+             LEFT JOIN LATERAL (%(lines_before)s) was_lines ON TRUE
+             LEFT JOIN LATERAL (%(lines_after)s) now_lines ON TRUE
+             LEFT JOIN supplement s ON s.partner_id = p.partner_id
+                 WHERE p.due_differs OR p.account_differs OR p.household_differs
+            ), caused AS (
+                SELECT side.*,
+                       CASE WHEN withdrawn THEN 'due_again'
+                            WHEN supplemented THEN 'supplement'
                             WHEN outcome_before = 'eligible' THEN 'due'
                             WHEN outcome_before = 'not_compliant' THEN 'compliant'
                             WHEN outcome_before IS NOT NULL THEN 'eligible'
-                            WHEN m.state_reason IS NOT NULL
-                                 AND (NOT m.by_hand OR m.enrolled_on < m.state_date) THEN 'resumed'
-                            WHEN m.by_hand THEN 'by_hand'
+                            WHEN state_reason IS NOT NULL
+                                 AND (NOT by_hand OR enrolled_on < state_date) THEN 'resumed'
+                            WHEN by_hand THEN 'by_hand'
                             ELSE 'enrolled' END AS joined_cause,
-                       CASE WHEN side.withdrawn THEN withdrawn_because
-                            WHEN s.partner_id IS NULL AND outcome_before IS NULL
-                                THEN COALESCE(m.state_reason, m.enrolled_on::text) END
+                       CASE WHEN withdrawn THEN withdrawn_because
+                            WHEN NOT supplemented AND outcome_before IS NULL
+                                THEN COALESCE(state_reason, enrolled_on::text) END
                            AS joined_note,
-                       CASE WHEN side.withdrawn THEN 'withdrawn'
+                       CASE WHEN withdrawn THEN 'withdrawn'
                             WHEN outcome_after = 'eligible' THEN 'nothing_due'
                             WHEN outcome_after = 'excluded' THEN
-                                CASE x.facts->>'registrant_status' WHEN 'deceased' THEN 'died'
+                                CASE facts_after->>'registrant_status' WHEN 'deceased' THEN 'died'
                                      WHEN 'disabled' THEN 'disabled' ELSE 'excluded' END
                             WHEN outcome_after IS NOT NULL THEN outcome_after
-                            WHEN m.state IN ('exited', 'graduated', 'suspended', 'duplicate') THEN m.state
+                            WHEN member_state IN ('exited', 'graduated', 'suspended', 'duplicate') THEN member_state
                             ELSE 'not_enrolled' END AS left_cause,
-                       CASE WHEN side.withdrawn THEN withdrawn_because
-                            WHEN outcome_after IS NULL THEN m.state_reason
-                            ELSE x.exclusion_reason END AS left_note,
+                       CASE WHEN withdrawn THEN withdrawn_because
+                            WHEN outcome_after IS NULL THEN state_reason
+                            WHEN outcome_after = 'excluded' THEN exclusion_reason END AS left_note,
                        %(amount_cause)s AS amount_cause,
-                       CASE WHEN NOT account_known OR situation_after->>'print' IS NOT DISTINCT FROM print_before
-                                THEN NULL
-                            WHEN print_before IS NULL THEN 'first_account'
+                       CASE WHEN print_before IS NULL THEN 'first_account'
                             WHEN situation_after->>'print' IS NULL THEN 'no_account'
                             WHEN (situation_after->>'payee')::integer IS DISTINCT FROM payee_before THEN 'payee'
                             WHEN (situation_after->>'account')::integer IS NOT DISTINCT FROM account_before
                                 THEN 'number'
                             ELSE 'other_account' END AS account_cause,
-                       CASE WHEN situation_before IS NULL OR NOT %(households)s THEN NULL
-                            WHEN situation_before->'members' IS DISTINCT FROM situation_after->'members' THEN
+                       CASE WHEN situation_before->'members' IS DISTINCT FROM situation_after->'members' THEN
                                 CASE WHEN situation_before->'payee' IS DISTINCT FROM situation_after->'payee'
                                      THEN 'head_and_members' ELSE 'members' END
-                            WHEN situation_before->'payee' IS DISTINCT FROM situation_after->'payee' THEN 'head'
-                            END AS household_cause
-                  FROM side
-                  JOIN spp_program_membership m ON m.id = side.membership_id
-             LEFT JOIN supplement s ON s.partner_id = side.partner_id
-             LEFT JOIN spp_cycle_beneficiary x ON x.id = side.now_id AND side.outcome_after = 'excluded'
+                            ELSE 'head' END AS household_cause
+                  FROM differs side
             ), made AS (
                 INSERT INTO spp_cycle_difference
                     (cycle_id, partner_id, kind, cause, note, amount_before, amount_after, goods_before, goods_after,
@@ -632,10 +681,12 @@ class Cycle(models.Model):
                                                         'terms', COALESCE(p.terms_before, '{}'))
                             WHEN k.cause IN ('compliant', 'not_compliant')
                                  OR k.cause IN ('eligible', 'undetermined')
-                                    AND 'undetermined' IN (a.compliance, b.compliance)
-                                THEN jsonb_build_object('compliance', b.compliance_facts, 'version', %(compliance_before)s::integer)
+                                    AND 'undetermined' IN (p.compliance_after, p.compliance_before)
+                                THEN jsonb_build_object('compliance', p.compliance_facts_before,
+                                                        'version', %(compliance_before)s::integer)
                             WHEN k.cause IN ('eligible', 'not_eligible', 'undetermined')
-                                THEN jsonb_build_object('facts', b.facts, 'version', %(version_before)s::integer) END,
+                                THEN jsonb_build_object('facts', p.facts_before,
+                                                        'version', %(version_before)s::integer) END,
                        CASE WHEN k.kind = 'household'
                                 THEN jsonb_build_object('payee', p.situation_after->'payee',
                                                         'members', p.situation_after->'members')
@@ -645,36 +696,41 @@ class Cycle(models.Model):
                                                         'terms', COALESCE(p.terms_after, '{}'))
                             WHEN k.cause IN ('compliant', 'not_compliant')
                                  OR k.cause IN ('eligible', 'undetermined')
-                                    AND 'undetermined' IN (a.compliance, b.compliance)
-                                THEN jsonb_build_object('compliance', a.compliance_facts)
+                                    AND 'undetermined' IN (p.compliance_after, p.compliance_before)
+                                THEN jsonb_build_object('compliance', p.compliance_facts_after)
                             WHEN k.cause IN ('eligible', 'not_eligible', 'undetermined')
-                                THEN jsonb_build_object('facts', a.facts) END,
+                                THEN jsonb_build_object('facts', p.facts_after) END,
                        %(uid)s, %(now)s, %(uid)s, %(now)s
-                  FROM pair p
+                  FROM caused p
                  CROSS JOIN LATERAL (VALUES %(kinds)s) AS k(kind, holds, cause, note)
-             LEFT JOIN spp_cycle_beneficiary b ON b.id = p.was_id
-             LEFT JOIN spp_cycle_beneficiary a ON a.id = p.now_id
                  WHERE k.holds
-             RETURNING kind, partner_id, amount_before, amount_after
+             RETURNING kind, amount_before, amount_after
             )
             SELECT kind, count(*), sum(amount_before), sum(amount_after) FROM made GROUP BY kind
              UNION ALL
-            SELECT 'unchanged', count(*), COALESCE(sum(p.amount_before), 0), COALESCE(sum(p.amount_after), 0)
-              FROM pair p WHERE p.stays AND NOT EXISTS (SELECT FROM made WHERE made.partner_id = p.partner_id)
-             UNION ALL
-            SELECT 'before', count(*), COALESCE(sum(amount_before), 0), 0 FROM pair WHERE is_before
-             UNION ALL
-            SELECT 'after', count(*), 0, COALESCE(sum(amount_after), 0) FROM pair WHERE is_after
+            SELECT total.* FROM (
+                SELECT count(*) FILTER (WHERE is_before) AS before, count(*) FILTER (WHERE is_after) AS after,
+                       sum(amount_before) FILTER (WHERE is_before) AS amount_before,
+                       sum(amount_after) FILTER (WHERE is_after) AS amount_after,
+                       count(*) FILTER (WHERE same) AS same, sum(amount_before) FILTER (WHERE same) AS amount_same
+                  FROM (SELECT p.*, stays AND NOT (due_differs OR account_differs OR household_differs) AS same
+                          FROM pair p) p) everybody
+             CROSS JOIN LATERAL (VALUES
+                ('before', before, COALESCE(amount_before, 0), 0),
+                ('after', after, 0, COALESCE(amount_after, 0)),
+                ('unchanged', same, COALESCE(amount_same, 0), COALESCE(amount_same, 0))) AS total
             """,
-            was=previous._due_sql(),
-            now_sql=self._due_sql(),
+            was=previous._due_sql(goods),
+            now_sql=self._due_sql(goods),
             previous=previous.id,
-            print=account_print(
+            lines_before=self._lines_sql(SQL("p.was_id")),
+            lines_after=self._lines_sql(SQL("p.now_id")),
+            paid_print=account_print(
                 # an account without a number is none
-                SQL("account_number"),
-                SQL("account_kind"),
-                SQL("account_provider_id"),
-                SQL("account_number"),
+                SQL("paid.account_number"),
+                SQL("paid.account_kind"),
+                SQL("paid.account_provider_id"),
+                SQL("paid.account_number"),
             ),
             amount_cause=self._amount_cause_sql(previous),
             households=self.program_id.target == "group",

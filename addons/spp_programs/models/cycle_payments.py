@@ -155,9 +155,9 @@ class Cycle(models.Model):
         self.program_id._check_active()
         payments = self.env["spp.payment"]
         run._progress(0, total=2 * self.entitlement_count, stage=_("Payments"))
-        made = payments._prepare(self, due)
+        made, batches = payments._prepare(self, due)
         run._progress(len(made), stage=_("What must be held, and batches"))
-        batches = payments._recheck_holds(self)
+        batches += payments._recheck_holds(self)
         # sudo: a cycle is prepared whole, also where the user's area hides people.
         held = payments.sudo().search_count([("cycle_id", "=", self.id), ("state", "=", "held")])
         if made:

@@ -48,6 +48,16 @@ MOVES_MONEY = {"paid": ("disbursement", "paid"), "returned": ("return", "approve
 Changed = namedtuple("Changed", "program cycle state ids entitlements batches")
 Order = namedtuple("Order", "id reference amount currency payee_name kind number bic program cycle")
 
+# column of a payment: where it is from, with `_destination_joins()`
+DESTINATION = {
+    "payee_id": "payee.id",
+    "payee_name": "payee.name",
+    "account_id": "account.id",
+    "account_kind": "account.kind",
+    "account_provider_id": "account.provider_id",
+    "account_number": "account.number",
+    "account_masked": "account.number_masked",
+}
 FIXED = """
 CREATE OR REPLACE FUNCTION spp_payment_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -286,7 +296,7 @@ class Payment(models.Model):
                 """,
                 payments.ids,
             )
-            new = self.browse(self._prepare(cycle, due))
+            new = self.browse(self._prepare(cycle, due)[0])
             new._write_guarded({"dealt_with": dealt_with})
             if len(new) != len(payments):
                 raise UserError(
@@ -557,53 +567,90 @@ class Payment(models.Model):
 
     @api.model
     def _prepare(self, cycle, due):
-        """Insert a payment for each entitlement of `due` that has no live one.
+        """Insert a payment for each entitlement of `due` that has no live one: held, or ready and in a batch.
+
+        Each is written once: PostgreSQL would check all references of a row again that is changed in the transaction
+        which made it. What needs more than these columns is held here, and looked at again by `_recheck_holds()`.
 
         :param due: SQL selecting (entitlement_id, reissue_of_id), entitlements of the cycle
-        :return: ids of the new payments
+        :return: ids of the new payments, and how many batches were made for them
         """
         self.env.flush_all()
+        given = {
+            "id": SQL("due.id"),
+            "reference": SQL(
+                "%s || lpad(due.id::text, greatest(7, length(due.id::text)), '0')",
+                f"{cycle.program_id.code}-{cycle.number}-P",
+            ),
+            "entitlement_id": SQL("due.entitlement_id"),
+            "reissue_of_id": SQL("due.reissue_of_id"),
+            "cycle_id": SQL("%s::integer", cycle.id),
+            "program_id": SQL("%s::integer", cycle.program_id.id),
+            "company_id": SQL("%s::integer", cycle.program_id.company_id.id),
+            "partner_id": SQL("due.partner_id"),
+            "amount": SQL("due.amount"),
+            "currency_id": SQL("due.currency_id"),
+            **{name: SQL(column) for name, column in DESTINATION.items()},
+            "create_uid": SQL("%s::integer", self.env.uid),
+            "create_date": SQL("%s::timestamp", fields.Datetime.now()),
+            "write_uid": SQL("%s::integer", self.env.uid),
+            "write_date": SQL("%s::timestamp", fields.Datetime.now()),
+        }
+        others = [
+            name
+            for name, field in self._fields.items()
+            if field.store and field.column_type and name not in given and name != "state"
+        ]
         self.env.cr.execute(
             SQL(
                 """
-                INSERT INTO spp_payment
-                    (id, reference, entitlement_id, reissue_of_id, cycle_id, program_id, company_id, partner_id,
-                     amount, currency_id, payee_id, payee_name, account_id, account_kind, account_provider_id,
-                     account_number, account_masked, state, create_uid, create_date, write_uid, write_date)
-                SELECT due.id, %(prefix)s || lpad(due.id::text, greatest(7, length(due.id::text)), '0'),
-                       due.entitlement_id, due.reissue_of_id, %(cycle)s, %(program)s, %(company)s, due.partner_id,
-                       due.amount, due.currency_id, %(destination)s, 'ready', %(uid)s, %(now)s, %(uid)s, %(now)s
-                  FROM (SELECT nextval('spp_payment_id_seq') AS id, e.id AS entitlement_id, d.reissue_of_id,
-                               e.partner_id, e.amount, e.currency_id, %(as_of)s::date AS as_of
-                          FROM (%(due)s) d
-                          JOIN spp_entitlement e ON e.id = d.entitlement_id
-                         WHERE e.cycle_id = %(cycle)s AND e.kind = 'money' AND e.state = 'approved') due
-                       %(joins)s
+                -- What the hold queries call spp_payment is what will be inserted into it.
+                WITH spp_payment AS MATERIALIZED (
+                         SELECT 'ready' AS state, %(values)s, %(others)s
+                           FROM (SELECT nextval('spp_payment_id_seq')::integer AS id, e.id AS entitlement_id,
+                                        d.reissue_of_id, e.partner_id, e.amount, e.currency_id, %(as_of)s::date AS as_of
+                                   FROM (%(due)s) d
+                                   JOIN spp_entitlement e ON e.id = d.entitlement_id
+                                  WHERE e.cycle_id = %(cycle)s AND e.kind = 'money' AND e.state = 'approved') due
+                                %(joins)s
+                      LEFT JOIN spp_payment never ON FALSE),
+                     hold AS MATERIALIZED (%(holds)s),
+                     %(batching)s
+                INSERT INTO spp_payment (%(names)s, state, state_reason, batch_id)
+                SELECT %(names)s, CASE WHEN hold.reason IS NULL THEN 'ready' ELSE 'held' END, hold.reason, batched.batch_id
+                  FROM (SELECT %(names)s FROM spp_payment) p
+             LEFT JOIN hold ON hold.payment_id = p.id
+             LEFT JOIN batched ON batched.payment_id = p.id
+                 ORDER BY p.id
                 ON CONFLICT DO NOTHING
-                RETURNING id
+                RETURNING id, batch_id
                 """,
-                prefix=f"{cycle.program_id.code}-{cycle.number}-P",
+                values=SQL(", ").join(
+                    SQL("%s AS %s", value, SQL.identifier(name)) for name, value in given.items()
+                ),
+                others=SQL(", ").join(SQL.identifier("never", name) for name in others),
+                names=SQL(", ").join(map(SQL.identifier, given)),
                 cycle=cycle.id,
-                program=cycle.program_id.id,
-                company=cycle.program_id.company_id.id,
                 as_of=cycle.as_of,
                 due=due,
-                destination=self._destination_columns(),
                 joins=self._destination_joins(),
-                uid=self.env.uid,
-                now=fields.Datetime.now(),
+                holds=self._holds_sql(),
+                batching=self._batching_sql(
+                    cycle, SQL("NOT EXISTS (SELECT FROM hold WHERE hold.payment_id = p.id)")
+                ),
             )
         )
-        made = [payment_id for (payment_id,) in self.env.cr.fetchall()]
+        rows = self.env.cr.fetchall()
+        made = [row[0] for row in rows]
         statistics.refresh(self.env.cr, "spp_payment", len(made))
         self.env.invalidate_all()
-        return made
+        batches = self.env["spp.payment.batch"].browse({row[1] for row in rows if row[1]})
+        batches._refresh()
+        return made, len(batches)
 
     def _destination_columns(self):
         """Who is paid and where, as selected with `_destination_joins()`."""
-        return SQL(
-            "payee.id, payee.name, account.id, account.kind, account.provider_id, account.number, account.number_masked"
-        )
+        return SQL(", ").join(map(SQL, DESTINATION.values()))
 
     def _destination_joins(self, today_first=False):
         """From `due` (partner_id, as_of): the person, or the household's head at the as-of date (or today, where it
@@ -675,22 +722,30 @@ class Payment(models.Model):
     def _recheck(self, scope):
         """Hold and free the payments of `scope`, SQL about the row `p` of spp_payment."""
         self._fill_destination(scope)
-        reasons = SQL(" UNION ALL ").join(self._hold_queries())
         self._apply(
             SQL(
                 # The first line narrows what the hold queries call spp_payment down to the scope.
                 """
                 WITH spp_payment AS MATERIALIZED (SELECT * FROM spp_payment p WHERE p.state IN ('ready', 'held') AND %s),
-                     hold AS (SELECT payment_id, string_agg(DISTINCT reason, ' ') AS reason
-                                FROM (%s) AS given(payment_id, reason) GROUP BY payment_id)
+                     hold AS (%s)
                 SELECT p.id, CASE WHEN hold.reason IS NULL THEN 'ready' ELSE 'held' END, COALESCE(hold.reason, ''),
                        '', NULL::timestamp, ''
                   FROM spp_payment p
              LEFT JOIN hold ON hold.payment_id = p.id
                 """,
                 scope,
-                reasons,
+                self._holds_sql(),
             )
+        )
+
+    def _holds_sql(self):
+        """SQL: each payment of `_hold_queries()` that something holds, with all reasons."""
+        return SQL(
+            """
+            SELECT payment_id, string_agg(DISTINCT reason, ' ') AS reason
+              FROM (%s) AS given(payment_id, reason) GROUP BY payment_id
+            """,
+            SQL(" UNION ALL ").join(self._hold_queries()),
         )
 
     @api.model
@@ -753,57 +808,22 @@ class Payment(models.Model):
     def _make_batches(self, scope):
         """Put ready payments without a batch, or in one of a manager the program has left, into new ones.
 
-        A batch is of one cycle, one currency and one route of the manager (spp.payment.route), and has at most the
-        route's size, or the manager's where no route fits.
-
         :return: how many batches were made
         """
         self.env.cr.execute(
+            SQL("SELECT DISTINCT p.cycle_id FROM spp_payment p WHERE p.state = 'ready' AND %s", scope)
+        )
+        cycles = self.env["spp.cycle"].browse(cycle_id for (cycle_id,) in self.env.cr.fetchall())
+        self.env.cr.execute(
             SQL(
                 """
-                WITH routed AS (
-                    SELECT p.id, p.cycle_id, p.currency_id, g.id AS program_id, g.code, g.company_id, m.id AS manager_id,
-                           m.batch_size, %(route)s AS route_id, p.batch_id AS left_id
-                      FROM spp_payment p
-                      JOIN spp_program g ON g.id = p.program_id
-                      JOIN spp_payment_manager m ON m.id = g.payment_manager_id
-                 LEFT JOIN spp_payment_batch b ON b.id = p.batch_id
-                     WHERE p.state = 'ready' AND b.manager_id IS DISTINCT FROM m.id AND %(scope)s
-                ), numbered AS (
-                    SELECT r.*, COALESCE(r.route_id, 0) AS route, t.name AS tag,
-                           (row_number() OVER (PARTITION BY r.cycle_id, r.currency_id, r.route_id ORDER BY r.id) - 1)
-                               / COALESCE(t.batch_size, r.batch_size) AS part
-                      FROM routed r
-                 LEFT JOIN spp_payment_route t ON t.id = r.route_id
-                ), parts AS (
-                    SELECT nextval('spp_payment_batch_id_seq') AS id, d.*
-                      FROM (SELECT DISTINCT cycle_id, currency_id, program_id, code, company_id, manager_id, route, tag,
-                                   part
-                              FROM numbered ORDER BY cycle_id, currency_id, route, part) d
-                ), made AS (
-                    INSERT INTO spp_payment_batch
-                        (id, name, cycle_id, program_id, company_id, manager_id, currency_id, tag, state, payment_count,
-                         total_amount, create_uid, create_date, write_uid, write_date)
-                    SELECT parts.id,
-                           parts.code || '-' || c.number || '-B'
-                               || lpad(parts.id::text, greatest(5, length(parts.id::text)), '0'),
-                           parts.cycle_id, parts.program_id, parts.company_id, parts.manager_id, parts.currency_id,
-                           parts.tag, 'draft', 0, 0, %(uid)s, %(now)s, %(uid)s, %(now)s
-                      FROM parts
-                      JOIN spp_cycle c ON c.id = parts.cycle_id
-                ), batched AS (
-                UPDATE spp_payment p
-                   SET batch_id = parts.id
-                  FROM numbered
-                  JOIN parts USING (cycle_id, currency_id, route, part)
-                 WHERE p.id = numbered.id
-                RETURNING p.batch_id, numbered.left_id)
-                SELECT DISTINCT batch_id, left_id FROM batched
+                WITH %s, moved AS (
+                    UPDATE spp_payment p SET batch_id = batched.batch_id
+                      FROM batched WHERE p.id = batched.payment_id
+                 RETURNING batched.batch_id, batched.left_id)
+                SELECT DISTINCT batch_id, left_id FROM moved
                 """,
-                route=self._route_case(scope),
-                scope=scope,
-                uid=self.env.uid,
-                now=fields.Datetime.now(),
+                self._batching_sql(cycles, scope),
             )
         )
         rows = self.env.cr.fetchall()
@@ -811,6 +831,57 @@ class Payment(models.Model):
         self.env.invalidate_all()
         (batches | batches.browse({row[1] for row in rows if row[1]}))._refresh()
         return len(batches)
+
+    def _batching_sql(self, cycles, scope):
+        """SQL: the parts of a WITH that make new batches for the ready payments of `scope`, which are of `cycles`.
+
+        A batch is of one cycle, one currency and one route of the manager (spp.payment.route), and has at most the
+        route's size, or the manager's where no route fits. Its last part, `batched`, says (payment_id, batch_id,
+        left_id): the batch that the payment comes into, and the one it leaves.
+        """
+        return SQL(
+            """
+            routed AS (
+                SELECT p.id, p.cycle_id, p.currency_id, g.id AS program_id, g.code, g.company_id, m.id AS manager_id,
+                       m.batch_size, %(route)s AS route_id, p.batch_id AS left_id
+                  FROM spp_payment p
+                  JOIN spp_program g ON g.id = p.program_id
+                  JOIN spp_payment_manager m ON m.id = g.payment_manager_id
+             LEFT JOIN spp_payment_batch b ON b.id = p.batch_id
+                 WHERE p.state = 'ready' AND b.manager_id IS DISTINCT FROM m.id AND %(scope)s
+            ), numbered AS (
+                SELECT r.*, COALESCE(r.route_id, 0) AS route, t.name AS tag,
+                       (row_number() OVER (PARTITION BY r.cycle_id, r.currency_id, r.route_id ORDER BY r.id) - 1)
+                           / COALESCE(t.batch_size, r.batch_size) AS part
+                  FROM routed r
+             LEFT JOIN spp_payment_route t ON t.id = r.route_id
+            ), parts AS (
+                SELECT nextval('spp_payment_batch_id_seq')::integer AS id, d.*
+                  FROM (SELECT DISTINCT cycle_id, currency_id, program_id, code, company_id, manager_id, route, tag,
+                               part
+                          FROM numbered ORDER BY cycle_id, currency_id, route, part) d
+            ), made AS (
+                INSERT INTO spp_payment_batch
+                    (id, name, cycle_id, program_id, company_id, manager_id, currency_id, tag, state, payment_count,
+                     total_amount, create_uid, create_date, write_uid, write_date)
+                SELECT parts.id,
+                       parts.code || '-' || c.number || '-B'
+                           || lpad(parts.id::text, greatest(5, length(parts.id::text)), '0'),
+                       parts.cycle_id, parts.program_id, parts.company_id, parts.manager_id, parts.currency_id,
+                       parts.tag, 'draft', 0, 0, %(uid)s, %(now)s, %(uid)s, %(now)s
+                  FROM parts
+                  JOIN spp_cycle c ON c.id = parts.cycle_id
+            ), batched AS (
+                SELECT numbered.id AS payment_id, parts.id AS batch_id, numbered.left_id
+                  FROM numbered
+                  JOIN parts USING (cycle_id, currency_id, route, part)
+            )
+            """,
+            route=self._route_case(cycles),
+            scope=scope,
+            uid=self.env.uid,
+            now=fields.Datetime.now(),
+        )
 
     # ------------------------------------------------------------------ what a channel needs
 

@@ -60,7 +60,7 @@ class PaymentManager(models.Model):
         :return: {"result": id of the spp.payment.result, "rows", "applied", "already", "contradictions": numbers,
             "errors": [{"row": 1 for the first, "reference", "problem", "message"}]}
         """
-        result = self._read_results(rows, request_key, name=request_key)
+        result = self._read_results(rows, request_key, name=request_key, apply=True)
         if result.state == "read":
             result.action_apply()
         return result._answer()
@@ -69,7 +69,8 @@ class PaymentManager(models.Model):
         """Say what `import_results` with the same rows and key would do, and change no payment. See there."""
         return self._read_results(rows, request_key, name=request_key)._answer()
 
-    def _read_results(self, rows, request_key, name):
+    def _read_results(self, rows, request_key, name, apply=False):
+        """Keep and judge the rows, and `apply` them at once; or find those that were kept with this key."""
         self.ensure_one()
         results = self.env["spp.payment.result"]
         results._check_importer()
@@ -94,8 +95,11 @@ class PaymentManager(models.Model):
                 raise UserError(_("The request key %s was used before, for other rows.", key))
             return result
         # sudo: results are kept by these methods only; the role was checked.
-        result = results.sudo()._make(self, name, key, fingerprint, clean)
-        return result.with_env(self.env)
+        result = results.sudo()._make(self, name, key, fingerprint, clean, "applied" if apply else "ok")
+        result = result.with_env(self.env)
+        if apply:
+            result._apply_rows()
+        return result
 
 
 class PaymentResult(models.Model):
@@ -171,25 +175,15 @@ class PaymentResult(models.Model):
             result._lock()
             if result.state != "read":
                 raise UserError(_("%s was applied or discarded before.", result.name))
-            run = self.env["spp.run"]._start(
-                "payment_results", _("Results: %s", result.name), result.manager_id
-            )
             result._judge()
-            result._apply_rows()
-            result._write_guarded(
-                {"state": "applied", "applied_by": self.env.uid, "applied_at": fields.Datetime.now()}
+            # The unique index on what was applied refuses a second time, whoever does it at the same moment.
+            self.env.cr.execute(
+                SQL(
+                    "UPDATE spp_payment_result_row SET verdict = 'applied' WHERE result_id = %s AND verdict = 'ok'",
+                    result.id,
+                )
             )
-            answer = result._answer()
-            counts = {_("Applied"): answer["applied"], _("Already so"): answer["already"],
-                      _("Contradictions"): answer["contradictions"], _("Wrong"): len(answer["errors"])}  # fmt: skip
-            self.env["spp.audit.entry"]._log(
-                "Payment results applied",
-                result,
-                new={**{name: answer[name] for name in ("applied", "already", "contradictions")},
-                     "errors": len(answer["errors"]), "sha256": result.fingerprint},
-                run=run,
-            )  # fmt: skip
-            run._finish(counts)
+            result._apply_rows()
         return True
 
     def action_discard(self):
@@ -217,43 +211,55 @@ class PaymentResult(models.Model):
             raise AccessError(_("Results are read whole: by somebody who is not limited to areas."))
 
     @api.model
-    def _make(self, manager, name, key, fingerprint, rows):
+    def _make(self, manager, name, key, fingerprint, rows, fine):
+        """Keep and judge rows; the verdict of those that are in order is `fine`: "ok", or "applied" at once."""
         result = self._insert(manager, name, key, fingerprint)
         columns = [list(column) for column in zip(*rows, strict=True)]
         amounts = [row[2] if PLAIN.fullmatch(row[2]) and Decimal(row[2]) > 0 else None for row in rows]
         dates = [_as_date(row[4]) for row in rows]
+        given = SQL(
+            """
+            SELECT number, reference, outcome AS outcome_text, amount_text, currency, date_text,
+                   NULLIF(reason, '') AS reason, NULLIF(evidence, '') AS evidence,
+                   NULLIF(collected_by, '') AS collected_by, amount, date
+              FROM unnest(%(references)s::text[], %(outcomes)s::text[], %(texts)s::text[], %(currencies)s::text[],
+                          %(date_texts)s::text[], %(reasons)s::text[], %(evidence)s::text[], %(by)s::text[],
+                          %(amounts)s::numeric[], %(dates)s::date[]) WITH ORDINALITY
+                   AS given(reference, outcome, amount_text, currency, date_text, reason, evidence, collected_by,
+                            amount, date, number)
+            """,
+            references=columns[0],
+            outcomes=[outcome.lower() for outcome in columns[1]],
+            texts=columns[2],
+            currencies=[currency.upper() for currency in columns[3]],
+            date_texts=columns[4],
+            reasons=columns[5],
+            evidence=columns[6],
+            by=columns[7],
+            amounts=amounts,
+            dates=dates,
+        )
+        self.env.flush_all()
         self.env.cr.execute(
             SQL(
                 """
                 INSERT INTO spp_payment_result_row
                     (result_id, number, reference, outcome_text, amount_text, currency, date_text, reason, evidence,
-                     collected_by, amount, date, verdict, create_uid, create_date, write_uid, write_date)
-                SELECT %(result)s, number, reference, outcome, amount_text, currency, date_text, NULLIF(reason, ''),
-                       NULLIF(evidence, ''), NULLIF(collected_by, ''), amount, date, 'ok',
-                       %(uid)s, %(now)s, %(uid)s, %(now)s
-                  FROM unnest(%(references)s::text[], %(outcomes)s::text[], %(texts)s::text[], %(currencies)s::text[],
-                              %(date_texts)s::text[], %(reasons)s::text[], %(evidence)s::text[], %(by)s::text[],
-                              %(amounts)s::numeric[], %(dates)s::date[]) WITH ORDINALITY
-                       AS given(reference, outcome, amount_text, currency, date_text, reason, evidence, collected_by,
-                                amount, date, number)
+                     collected_by, amount, date, payment_id, verdict, create_uid, create_date, write_uid, write_date)
+                SELECT %(result)s, number, reference, outcome_text, amount_text, currency, date_text, reason, evidence,
+                       collected_by, amount, date, found_id,
+                       CASE found_verdict WHEN 'ok' THEN %(fine)s ELSE found_verdict END, %(uid)s, %(now)s, %(uid)s, %(now)s
+                  FROM (%(judged)s) judged
+                 ORDER BY number
                 """,
                 result=result.id,
-                references=columns[0],
-                outcomes=[outcome.lower() for outcome in columns[1]],
-                texts=columns[2],
-                currencies=[currency.upper() for currency in columns[3]],
-                date_texts=columns[4],
-                reasons=columns[5],
-                evidence=columns[6],
-                by=columns[7],
-                amounts=amounts,
-                dates=dates,
+                judged=result._judged_sql(given),
+                fine=fine,
                 uid=self.env.uid,
                 now=fields.Datetime.now(),
             ),
             log_exceptions=False,
         )
-        result._judge()
         return result
 
     def _insert(self, manager, name, key, fingerprint):
@@ -283,63 +289,62 @@ class PaymentResult(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                WITH judged AS (
-                    SELECT r.id, p.id AS payment_id,
-                           CASE WHEN p.id IS NULL THEN 'unknown_reference'
-                                WHEN r.outcome_text <> ALL(%(outcomes)s) THEN 'bad_outcome'
-                                WHEN r.outcome_text <> 'rejected' AND r.amount IS NULL THEN 'bad_amount'
-                                WHEN (r.date IS NULL AND r.date_text <> '') OR r.date > %(today)s THEN 'bad_date'
-                                WHEN row_number() OVER (PARTITION BY r.reference ORDER BY r.number) > 1 THEN 'duplicate'
-                                WHEN r.currency <> '' AND r.currency <> c.name THEN 'wrong_currency'
-                                WHEN r.outcome_text = p.state AND (r.amount IS NULL OR r.amount = p.amount)
-                                     THEN 'already'
-                                WHEN b.released_by = %(uid)s THEN 'own_release'
-                                WHEN r.outcome_text = 'paid' AND m.provider = ANY(%(without)s) AND r.evidence IS NULL
-                                     THEN 'no_evidence'
-                                WHEN r.outcome_text = 'paid' AND p.state = ANY(%(ended)s) THEN 'contradiction'
-                                WHEN step.state IS NULL AND NOT (r.outcome_text = 'paid' AND p.state = 'paid')
-                                     THEN 'state'
-                                WHEN r.outcome_text = 'paid' AND r.amount <> p.amount THEN 'contradiction'
-                                WHEN r.outcome_text = 'returned' AND r.amount <> p.amount THEN 'amount_differs'
-                                ELSE 'ok' END AS verdict
-                      FROM spp_payment_result_row r
-                      JOIN spp_payment_result result ON result.id = r.result_id
-                      JOIN spp_payment_manager m ON m.id = result.manager_id
-                 LEFT JOIN (spp_payment p JOIN spp_payment_batch b ON b.id = p.batch_id
-                                          JOIN res_currency c ON c.id = p.currency_id)
-                        ON p.reference = r.reference AND b.manager_id = m.id
-                 LEFT JOIN unnest(%(for_outcome)s::text[], %(from_state)s::text[]) AS step(outcome, state)
-                        ON step.outcome = r.outcome_text AND step.state = p.state
-                     WHERE r.result_id = %(result)s
-                )
                 UPDATE spp_payment_result_row r
-                   SET payment_id = judged.payment_id, verdict = judged.verdict
-                  FROM judged
-                 WHERE r.id = judged.id AND (r.payment_id, r.verdict) IS DISTINCT FROM (judged.payment_id, judged.verdict)
+                   SET payment_id = judged.found_id, verdict = judged.found_verdict
+                  FROM (%s) judged
+                 WHERE r.id = judged.id
+                   AND (r.payment_id, r.verdict) IS DISTINCT FROM (judged.found_id, judged.found_verdict)
                 """,
-                result=self.id,
-                uid=self.env.uid,
-                today=fields.Date.context_today(self),
-                outcomes=list(OUTCOMES),
-                ended=["rejected", "cancelled"],
-                without=self.env["spp.payment.manager"]._providers_without_accounts(),
-                for_outcome=[outcome for outcome, _state in FROM_STATES],
-                from_state=[state for _outcome, state in FROM_STATES],
+                self._judged_sql(SQL("SELECT * FROM spp_payment_result_row WHERE result_id = %s", self.id)),
             )
         )
         self.env.invalidate_all()
 
-    def _apply_rows(self):
-        """Change the payments of the rows that are in order, and list what contradicts the books."""
-        # The unique index on what was applied is what refuses a second time, whoever does it at the same moment.
-        self.env.cr.execute(
-            SQL(
-                "UPDATE spp_payment_result_row SET verdict = 'applied' WHERE result_id = %s AND verdict = 'ok'"
-                " RETURNING id",
-                self.id,
-            )
+    def _judged_sql(self, rows):
+        """SQL: `rows` with found_id, the payment each is about, and found_verdict, what would become of it.
+
+        :param rows: SQL selecting the columns of spp_payment_result_row as they were read
+        """
+        return SQL(
+            """
+            SELECT r.*, p.id AS found_id,
+                   CASE WHEN p.id IS NULL THEN 'unknown_reference'
+                        WHEN r.outcome_text <> ALL(%(outcomes)s) THEN 'bad_outcome'
+                        WHEN r.outcome_text <> 'rejected' AND r.amount IS NULL THEN 'bad_amount'
+                        WHEN (r.date IS NULL AND r.date_text <> '') OR r.date > %(today)s THEN 'bad_date'
+                        WHEN row_number() OVER (PARTITION BY r.reference ORDER BY r.number) > 1 THEN 'duplicate'
+                        WHEN r.currency <> '' AND r.currency <> c.name THEN 'wrong_currency'
+                        WHEN r.outcome_text = p.state AND (r.amount IS NULL OR r.amount = p.amount) THEN 'already'
+                        WHEN b.released_by = %(uid)s THEN 'own_release'
+                        WHEN r.outcome_text = 'paid' AND m.provider = ANY(%(without)s) AND r.evidence IS NULL
+                             THEN 'no_evidence'
+                        WHEN r.outcome_text = 'paid' AND p.state = ANY(%(ended)s) THEN 'contradiction'
+                        WHEN step.state IS NULL AND NOT (r.outcome_text = 'paid' AND p.state = 'paid') THEN 'state'
+                        WHEN r.outcome_text = 'paid' AND r.amount <> p.amount THEN 'contradiction'
+                        WHEN r.outcome_text = 'returned' AND r.amount <> p.amount THEN 'amount_differs'
+                        ELSE 'ok' END AS found_verdict
+              FROM (%(rows)s) r
+              JOIN spp_payment_manager m ON m.id = %(manager)s
+         LEFT JOIN (spp_payment p JOIN spp_payment_batch b ON b.id = p.batch_id
+                                  JOIN res_currency c ON c.id = p.currency_id)
+                ON p.reference = r.reference AND b.manager_id = m.id
+         LEFT JOIN unnest(%(for_outcome)s::text[], %(from_state)s::text[]) AS step(outcome, state)
+                ON step.outcome = r.outcome_text AND step.state = p.state
+            """,
+            rows=rows,
+            manager=self.manager_id.id,
+            uid=self.env.uid,
+            today=fields.Date.context_today(self),
+            outcomes=list(OUTCOMES),
+            ended=["rejected", "cancelled"],
+            without=self.env["spp.payment.manager"]._providers_without_accounts(),
+            for_outcome=[outcome for outcome, _state in FROM_STATES],
+            from_state=[state for _outcome, state in FROM_STATES],
         )
-        count = self.env.cr.rowcount
+
+    def _apply_rows(self):
+        """Change the payments of the rows that are applied, and list what contradicts the books."""
+        run = self.env["spp.run"]._start("payment_results", _("Results: %s", self.name), self.manager_id)
         self.env.cr.execute(
             SQL(
                 """
@@ -370,7 +375,8 @@ class PaymentResult(models.Model):
                 )
             )
         )
-        if len(changed) != count:
+        answer = self._answer()
+        if len(changed) != answer["applied"]:
             raise UserError(_("Payments have changed at this very moment. Try again."))
         self.env["spp.payment.contradiction"].sudo()._list(
             SQL(
@@ -387,6 +393,20 @@ class PaymentResult(models.Model):
                 result=self.id,
             )
         )
+
+        self._write_guarded(
+            {"state": "applied", "applied_by": self.env.uid, "applied_at": fields.Datetime.now()}
+        )
+        counts = {_("Applied"): answer["applied"], _("Already so"): answer["already"],
+                  _("Contradictions"): answer["contradictions"], _("Wrong"): len(answer["errors"])}  # fmt: skip
+        self.env["spp.audit.entry"]._log(
+            "Payment results applied",
+            self,
+            new={**{name: answer[name] for name in ("applied", "already", "contradictions")},
+                 "errors": len(answer["errors"]), "sha256": self.fingerprint},
+            run=run,
+        )  # fmt: skip
+        run._finish(counts)
 
     def _answer(self):
         """What an integrator is told: plain values."""

@@ -68,13 +68,10 @@ class Payment(models.Model):
     _inherit = "spp.payment"
 
     @api.model
-    def _route_case(self, scope):
-        """SQL: the route of the row `p` of spp_payment, NULL for the rest. Looks at the cycles of `scope` only."""
-        self.env.cr.execute(
-            SQL("SELECT DISTINCT p.cycle_id FROM spp_payment p WHERE p.state = 'ready' AND %s", scope)
-        )
+    def _route_case(self, cycles):
+        """SQL: the route of the row `p` of spp_payment, which is of one of the cycles; NULL for the rest."""
         # sudo: what decides about a route does not depend on who prepares.
-        cycles = self.env["spp.cycle"].sudo().browse(cycle_id for (cycle_id,) in self.env.cr.fetchall())
+        cycles = cycles.sudo()
         whens = []
         for route in cycles.program_id.payment_manager_id.route_ids:
             of_manager = cycles.filtered(

@@ -19,6 +19,15 @@ SITUATIONS = [
     ("ended", "Cancelled or expired"),
 ]
 FIRST = [key for key, _label in SITUATIONS]
+LINES = 16  # room for the lines of one cycle or batch in their ids
+
+
+def _only(column, ids):
+    """SQL: what rows that are known by their ids are about; otherwise everything.
+
+    PostgreSQL cannot find that out of `cycle * 16 + line`, and would count all cycles to show the lines of one.
+    """
+    return SQL("%s IN %s", column, tuple({id_ // LINES for id_ in ids})) if ids else SQL("TRUE")
 
 
 class PaymentSummary(models.Model):
@@ -36,32 +45,37 @@ class PaymentSummary(models.Model):
 
     @property
     def _table_query(self):
-        """What counts is an entitlement's newest payment that was not given up before it was sent.
+        """What counts is an entitlement's live payment, of which there is one at most; without one, the newest that
+        was not given up before it was sent.
 
         One that ended without ever being approved, and so was never committed, is not part of the approved total.
         """
         return SQL(
             """
-            (SELECT e.cycle_id * 16 + s.ord AS id, e.cycle_id, s.situation, count(*) AS count,
+            (SELECT e.cycle_id * %s + s.ord AS id, e.cycle_id, s.situation, count(*) AS count,
                    sum(e.amount) AS amount, e.currency_id
               FROM spp_entitlement e
               JOIN spp_cycle c ON c.id = e.cycle_id
-         LEFT JOIN LATERAL (SELECT state FROM spp_payment
-                             WHERE entitlement_id = e.id AND state <> 'cancelled'
-                             ORDER BY id DESC LIMIT 1) p ON TRUE
+         LEFT JOIN spp_payment p
+                ON p.cycle_id = e.cycle_id AND p.entitlement_id = e.id
+               AND p.state NOT IN ('rejected', 'returned', 'cancelled')
               JOIN unnest(%s::text[]) WITH ORDINALITY AS s(situation, ord)
                 ON s.situation = CASE
                        WHEN e.state IN ('cancelled', 'expired') THEN 'ended'
-                       WHEN p.state IS NULL THEN 'not_issued'
                        WHEN p.state IN ('sending', 'accepted') THEN 'in_progress'
-                       ELSE p.state END
-             WHERE e.kind = 'money' AND e.state <> 'draft' AND c.approved_at IS NOT NULL
+                       WHEN p.state IS NOT NULL THEN p.state
+                       ELSE COALESCE((SELECT state FROM spp_payment
+                                       WHERE entitlement_id = e.id AND state <> 'cancelled'
+                                       ORDER BY id DESC LIMIT 1), 'not_issued') END
+             WHERE e.kind = 'money' AND e.state <> 'draft' AND c.approved_at IS NOT NULL AND %s
                AND (e.state NOT IN ('cancelled', 'expired')
                     OR EXISTS (SELECT FROM spp_fund_entry f
                                 WHERE f.kind = 'release' AND f.origin = 'entitlement:' || e.id))
              GROUP BY e.cycle_id, s.situation, s.ord, e.currency_id)
             """,
+            LINES,
             FIRST,
+            _only(SQL("e.cycle_id"), self._ids),
         )
 
 
@@ -92,7 +106,7 @@ class PaymentBatchSummary(models.Model):
         """Held payments are in no batch: they leave theirs, and come into a new one."""
         return SQL(
             """
-            (SELECT b.id * 16 + s.ord AS id, b.id AS batch_id, b.cycle_id, b.program_id, b.manager_id, b.company_id,
+            (SELECT b.id * %s + s.ord AS id, b.id AS batch_id, b.cycle_id, b.program_id, b.manager_id, b.company_id,
                    b.currency_id, s.situation, count(*) AS count, sum(p.amount) AS amount,
                    COALESCE(sum(p.amount) FILTER (WHERE again.found), 0) AS again_amount
               FROM spp_payment_batch b
@@ -104,9 +118,12 @@ class PaymentBatchSummary(models.Model):
                 ON s.situation = CASE WHEN p.state = 'cancelled' THEN 'ended'
                                       WHEN p.state IN ('sending', 'accepted') THEN 'in_progress'
                                       ELSE p.state END
+             WHERE %s
              GROUP BY b.id, s.situation, s.ord)
             """,
+            LINES,
             FIRST,
+            _only(SQL("b.id"), self._ids),
         )
 
 

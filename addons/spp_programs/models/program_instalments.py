@@ -80,9 +80,17 @@ class Entitlement(models.Model):
     def _set_state(self, state, reason=None):
         result = super()._set_state(state, reason)
         if state == "paid":
-            for program, entitlements in self.sudo().grouped("program_id").items():
+            self.env.cr.execute(
+                SQL("SELECT DISTINCT program_id FROM spp_entitlement WHERE id = ANY(%s)", self.ids)
+            )
+            # sudo: what follows from a payment does not depend on who reports it
+            for program in self.env["spp.program"].sudo().browse(row[0] for row in self.env.cr.fetchall()):
                 program._finish_members(
-                    SQL("SELECT partner_id FROM spp_entitlement WHERE id = ANY(%s)", entitlements.ids)
+                    SQL(
+                        "SELECT partner_id FROM spp_entitlement WHERE id = ANY(%s) AND program_id = %s",
+                        self.ids,
+                        program.id,
+                    )
                 )
         return result
 
