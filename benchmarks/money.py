@@ -334,9 +334,9 @@ class Bare(Way):
                 INSERT INTO spp_payment_result (name, manager_id, request_key, fingerprint, state)
                 VALUES ('bare', %(manager)s, %(key)s, 'x', 'applied') RETURNING id)
             INSERT INTO spp_payment_result_row (result_id, number, reference, outcome_text, amount_text, currency, date_text,
-                                                amount, verdict, payment_id)
+                                                amount, verdict, payment_id, create_uid, create_date, write_uid, write_date)
             SELECT file.id, given.number, given.reference, 'paid', given.amount, '', '', given.amount::numeric, 'applied',
-                   p.id
+                   p.id, %(uid)s, now(), %(uid)s, now()
               FROM unnest(%(references)s, %(amounts)s) WITH ORDINALITY AS given(reference, amount, number)
               JOIN spp_payment p ON p.reference = given.reference AND p.state = 'accepted'
                                 AND p.amount = given.amount::numeric, file;
