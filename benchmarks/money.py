@@ -260,24 +260,9 @@ class Bare(Way):
         )
 
     def submit(self):
-        self.execute(
-            """
-            SELECT count(*) FROM spp_cycle_beneficiary b JOIN spp_program_membership m ON m.id = b.membership_id
-             WHERE b.cycle_id = %(cycle)s AND b.outcome = 'eligible' AND m.state <> 'enrolled'
-            """
-        )
-        previous = self.cycle.previous_id.id
-        for statement in _plain.difference(self.cycle.id, previous) if previous else ():
+        manager = self.place.users["program_manager"]
+        for statement in _plain.submission(self.cycle.id, self.cycle.previous_id.id, manager.id):
             self.cr.execute(statement)
-        self.execute(
-            """
-            SELECT sha256(string_agg(concat_ws(':', e.id, e.partner_id, b.situation ->> 'payee', e.benefit_id, e.kind,
-                                               e.amount, e.currency_id), ';' ORDER BY e.id)::bytea)
-              FROM spp_entitlement e JOIN spp_cycle_beneficiary b ON b.id = e.beneficiary_id
-             WHERE e.cycle_id = %(cycle)s;
-            UPDATE spp_cycle SET state = 'submitted', submitted_by = %(uid)s WHERE id = %(cycle)s
-            """
-        )
 
     def approve(self):
         self.execute(
