@@ -529,7 +529,7 @@ class Cycle(models.Model):
                                     ELSE trim_scale(e.quantity) || ' × ' || e.product_name END) AS lines,
                    jsonb_object_agg(e.benefit_id, e.facts) FILTER (WHERE e.facts IS NOT NULL) AS terms
               FROM spp_entitlement e
-             WHERE e.beneficiary_id = %s AND p.due_differs
+             WHERE e.beneficiary_id = %s AND p.considered_twice AND p.due_differs
             """,
             beneficiary,
         )
@@ -538,8 +538,9 @@ class Cycle(models.Model):
         """SQL that inserts the difference and selects (kind, people, amount before, amount now).
 
         The kinds "before" and "after" stand for everybody who was due something in the previous and in this cycle.
-        Everybody is looked at narrowly; only of those for whom something differs are the causes made. They are looked
-        up one by one (OFFSET 0 keeps the planner, who cannot know how few they are, from reading whole tables).
+        Everybody is looked at narrowly; only of those for whom something differs are the causes made, from what both
+        cycles know of them. They are looked up one by one (OFFSET 0 keeps the planner, who cannot know how few they
+        are, from reading whole tables).
         """
         kinds = SQL(
             """
@@ -591,6 +592,7 @@ class Cycle(models.Model):
                        is_before AND is_after AND other_account AS account_differs,
                        is_before AND is_after AND other_household AS household_differs,
                        CASE WHEN is_before THEN amount_was ELSE 0 END AS amount_before,
+                       was_id IS NOT NULL AND now_id IS NOT NULL AS considered_twice,
                        is_before <> is_after
                            OR is_before AND (amount_was <> amount_after OR goods_before IS DISTINCT FROM goods_after)
                            AS due_differs
@@ -619,9 +621,12 @@ class Cycle(models.Model):
                             ELSE paid.payee_id END AS payee_before
                   FROM pair p
             CROSS JOIN LATERAL (SELECT * FROM spp_program_membership WHERE id = p.membership_id OFFSET 0) m
-             LEFT JOIN LATERAL (SELECT * FROM spp_cycle_beneficiary WHERE id = p.was_id OFFSET 0) b ON TRUE
-             LEFT JOIN LATERAL (SELECT * FROM spp_cycle_beneficiary WHERE id = p.now_id OFFSET 0) a ON TRUE
-             LEFT JOIN LATERAL (SELECT * FROM spp_payment WHERE id = p.paid_id OFFSET 0) paid ON TRUE
+             LEFT JOIN LATERAL (SELECT * FROM spp_cycle_beneficiary
+                                 WHERE id = p.was_id AND p.considered_twice OFFSET 0) b ON TRUE
+             LEFT JOIN LATERAL (SELECT * FROM spp_cycle_beneficiary
+                                 WHERE id = p.now_id AND p.considered_twice OFFSET 0) a ON TRUE
+             LEFT JOIN LATERAL (SELECT * FROM spp_payment
+                                 WHERE id = p.paid_id AND p.account_differs OFFSET 0) paid ON TRUE
              LEFT JOIN LATERAL (%(lines_before)s) was_lines ON TRUE
              LEFT JOIN LATERAL (%(lines_after)s) now_lines ON TRUE
              LEFT JOIN supplement s ON s.partner_id = p.partner_id

@@ -52,30 +52,31 @@ class PaymentSummary(models.Model):
         """
         return SQL(
             """
-            (SELECT e.cycle_id * %s + s.ord AS id, e.cycle_id, s.situation, count(*) AS count,
-                   sum(e.amount) AS amount, e.currency_id
-              FROM spp_entitlement e
-              JOIN spp_cycle c ON c.id = e.cycle_id
-         LEFT JOIN spp_payment p
-                ON p.cycle_id = e.cycle_id AND p.entitlement_id = e.id
-               AND p.state NOT IN ('rejected', 'returned', 'cancelled')
-              JOIN unnest(%s::text[]) WITH ORDINALITY AS s(situation, ord)
-                ON s.situation = CASE
-                       WHEN e.state IN ('cancelled', 'expired') THEN 'ended'
-                       WHEN p.state IN ('sending', 'accepted') THEN 'in_progress'
-                       WHEN p.state IS NOT NULL THEN p.state
-                       ELSE COALESCE((SELECT state FROM spp_payment
-                                       WHERE entitlement_id = e.id AND state <> 'cancelled'
-                                       ORDER BY id DESC LIMIT 1), 'not_issued') END
-             WHERE e.kind = 'money' AND e.state <> 'draft' AND c.approved_at IS NOT NULL AND %s
-               AND (e.state NOT IN ('cancelled', 'expired')
-                    OR EXISTS (SELECT FROM spp_fund_entry f
-                                WHERE f.kind = 'release' AND f.origin = 'entitlement:' || e.id))
-             GROUP BY e.cycle_id, s.situation, s.ord, e.currency_id)
+            (SELECT counted.cycle_id * %s + line.ord AS id, counted.cycle_id, situation,
+                   counted.count, counted.amount, counted.currency_id
+              FROM (SELECT e.cycle_id,
+                           CASE WHEN e.state IN ('cancelled', 'expired') THEN 'ended'
+                                WHEN p.state IN ('sending', 'accepted') THEN 'in_progress'
+                                WHEN p.state IS NOT NULL THEN p.state
+                                ELSE COALESCE((SELECT state FROM spp_payment
+                                                WHERE entitlement_id = e.id AND state <> 'cancelled'
+                                                ORDER BY id DESC LIMIT 1), 'not_issued') END AS situation,
+                           count(*) AS count, sum(e.amount) AS amount, e.currency_id
+                      FROM spp_entitlement e
+                      JOIN spp_cycle c ON c.id = e.cycle_id
+                 LEFT JOIN spp_payment p
+                        ON p.cycle_id = e.cycle_id AND p.entitlement_id = e.id
+                       AND p.state NOT IN ('rejected', 'returned', 'cancelled')
+                     WHERE e.kind = 'money' AND e.state <> 'draft' AND c.approved_at IS NOT NULL AND %s
+                       AND (e.state NOT IN ('cancelled', 'expired')
+                            OR EXISTS (SELECT FROM spp_fund_entry f
+                                        WHERE f.kind = 'release' AND f.origin = 'entitlement:' || e.id))
+                     GROUP BY 1, 2, e.currency_id) counted
+              JOIN unnest(%s::text[]) WITH ORDINALITY AS line(situation, ord) USING (situation))
             """,
             LINES,
-            FIRST,
             _only(SQL("e.cycle_id"), self._ids),
+            FIRST,
         )
 
 

@@ -80,11 +80,9 @@ class Entitlement(models.Model):
     def _set_state(self, state, reason=None):
         result = super()._set_state(state, reason)
         if state == "paid":
-            self.env.cr.execute(
-                SQL("SELECT DISTINCT program_id FROM spp_entitlement WHERE id = ANY(%s)", self.ids)
-            )
             # sudo: what follows from a payment does not depend on who reports it
-            for program in self.env["spp.program"].sudo().browse(row[0] for row in self.env.cr.fetchall()):
+            limited = self.env["spp.program.benefit"].sudo().search([("most_instalments", ">", 0)])
+            for program in limited.program_id:
                 program._finish_members(
                     SQL(
                         "SELECT partner_id FROM spp_entitlement WHERE id = ANY(%s) AND program_id = %s",
