@@ -18,6 +18,12 @@ LATE_ROW = {
         INSERT INTO spp_program_membership (program_id, partner_id, state, by_hand)
         SELECT %(id)s, max(id), 'candidate', FALSE FROM res_partner
          WHERE is_registrant AND is_group AND active AND registrant_status = 'active'""",
+    "action_import_list": "LOCK TABLE spp_program_membership IN SHARE MODE",
+    "action_enroll_by_hand": "LOCK TABLE spp_audit_entry IN SHARE MODE",
+    "action_decide": "LOCK TABLE spp_audit_entry IN SHARE MODE",
+    "action_take_back": "LOCK TABLE spp_audit_entry IN SHARE MODE",
+    "action_cancel": "LOCK TABLE spp_audit_entry IN SHARE MODE",
+    "action_close": "LOCK TABLE spp_audit_entry IN SHARE MODE",
     "action_enroll": """
         SELECT 1 FROM spp_program_membership
          WHERE id = (SELECT max(id) FROM spp_program_membership WHERE program_id = %(id)s) FOR UPDATE""",

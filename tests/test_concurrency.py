@@ -172,7 +172,10 @@ def test_a_decision_taken_back_twice_at_once_is_taken_back_once(system):
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(call, several(system, "officer")))
-    assert answers.count(True) == 1
+    refused = [answer for answer in answers if isinstance(answer, str)]
+    assert len(refused) == AT_ONCE - 1
+    for words in refused:
+        assert "is being changed by someone else" in words or "taken back already" in words, words
     states = officer("spp.program.membership", "read", members, ["state", "by_hand"])
     assert {(row["state"], row["by_hand"]) for row in states} == {("candidate", False)}
 
@@ -246,10 +249,11 @@ def test_release_against_cancelling_the_cycle(system):
             (system.log_in("releaser"), "spp.cycle", "action_send_payments", ([cycle],)),
             (system.log_in("approver"), "spp.cycle", "action_cancel", ([cycle], "Given up")),
         )
-        assert (sent is True) != (cancelled is True), (sent, cancelled)
+        cancelled = isinstance(cancelled, int)
+        assert (sent is True) != cancelled, (sent, cancelled)
         (row,) = system.log_in("manager")("spp.cycle", "read", [cycle], ["state"])
         total, committed, free = fund(system, cycle)
-        if cancelled is True:
+        if cancelled:
             assert (row["state"], committed, free) == ("cancelled", 0, 5000)
         else:
             assert row["state"] == "disbursing" and free == 5000 - total

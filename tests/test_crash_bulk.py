@@ -8,12 +8,20 @@ from scripts import database, job
 pytestmark = pytest.mark.deep
 
 ACTIONS = [  # (model, action, arguments, who)
-    ("spp.program", "action_import_candidates", [], "officer"),
-    ("spp.program", "action_enroll", [job.AS_OF], "officer"),
-    ("spp.cycle", "action_compute", [], "manager"),
-    ("spp.cycle", "action_submit", [], "manager"),
-    ("spp.cycle", "action_approve", [], "approver"),
-    ("spp.cycle", "action_prepare_payments", [], "manager"),
+    ("spp.program", "action_import_list", lambda life: [life.households[:3]], "officer"),
+    ("spp.program", "action_enroll_by_hand", lambda life: [life.households[:2], "Order 3"], "officer"),
+    ("spp.enrollment.decision", "action_take_back", lambda life: ["Order 3 was withdrawn"], "officer"),
+    ("spp.program", "action_import_candidates", lambda life: [], "officer"),
+    ("spp.program", "action_enroll", lambda life: [job.AS_OF], "officer"),
+    ("spp.program", "action_decide", lambda life: ["suspend", life.first_two(), "Flood"], "officer"),
+    ("spp.cycle", "action_compute", lambda life: [], "manager"),
+    ("spp.cycle", "action_submit", lambda life: [], "manager"),
+    ("spp.cycle", "action_cancel", lambda life: ["Wrong month"], "manager"),
+    ("spp.cycle", "action_compute", lambda life: [], "manager"),
+    ("spp.cycle", "action_submit", lambda life: [], "manager"),
+    ("spp.cycle", "action_approve", lambda life: [], "approver"),
+    ("spp.cycle", "action_prepare_payments", lambda life: [], "manager"),
+    ("spp.cycle", "action_close", lambda life: ["cancel"], "manager"),
 ]
 
 
@@ -48,7 +56,7 @@ def test_each_bulk_action_killed_in_the_middle_is_done_once_and_whole(system):
         killed.sessions.clear()
         result = bulk.over(killed.session("manager"), run, wake=system.name)
         assert result["state"] == "done" and result["deaths"] >= 1, (action, result)
-        killed.open_cycle_when_enrolled(action)
+        killed.look(action)
     assert killed.state() == undisturbed.state()
     assert killed.state()["payments"]
 
@@ -56,7 +64,7 @@ def test_each_bulk_action_killed_in_the_middle_is_done_once_and_whole(system):
 def test_a_run_whose_workers_all_die_ends_and_one_click_repeats_it(system):
     life = Life(system, "DOOMED")
     with bulk.held(system.name, "action_import_candidates", life.ids["spp.program"]):
-        run = life.press("spp.program", "action_import_candidates", [], "officer")
+        run = life.press("spp.program", "action_import_candidates", lambda life: [], "officer")
         for _time in range(3):
             bulk.kill_held(system)
             system.start()
@@ -84,6 +92,9 @@ class Life:
         manager("spp.program", "action_activate", [program])
         self.session("finance")("spp.program", "fund_allocate", [program], "5000.00", "Decree", code)
         self.ids = {"spp.program": program}
+        self.households = self.session("officer")(
+            "res.partner", "search", [("is_group", "=", True)], order="id"
+        )
 
     def session(self, login):
         if login not in self.sessions:
@@ -91,15 +102,26 @@ class Life:
         return self.sessions[login]
 
     def press(self, model, action, arguments, who):
-        return self.session(who)(model, action, [self.ids[model]], *arguments)
+        return self.session(who)(model, action, [self.ids[model]], *arguments(self))
+
+    def first_two(self):
+        """Domain of two enrolled members, the same in each life."""
+        enrolled = [("program_id", "=", self.ids["spp.program"]), ("state", "=", "enrolled")]
+        found = self.session("officer")("spp.program.membership", "search_read", enrolled, ["partner_id"])
+        return [("partner_id", "in", sorted(member["partner_id"][0] for member in found)[:2])]
 
     def act(self, model, action, arguments, who):
         result = bulk.over(self.session("manager"), self.press(model, action, arguments, who))
-        self.open_cycle_when_enrolled(action)
+        self.look(action)
         return result
 
-    def open_cycle_when_enrolled(self, action):
-        if action == "action_enroll":
+    def look(self, action):
+        """What the next action is about."""
+        if action == "action_enroll_by_hand":
+            (self.ids["spp.enrollment.decision"],) = self.session("officer")(
+                "spp.enrollment.decision", "search", [("program_id", "=", self.ids["spp.program"])]
+            )
+        if action in ("action_decide", "action_cancel"):
             self.ids["spp.cycle"] = self.session("manager")(
                 "spp.program", "action_new_cycle", [self.ids["spp.program"]],
                 "2026-11-01", "2026-11-30", job.AS_OF,
@@ -111,6 +133,10 @@ class Life:
             "members": """
                 SELECT partner_id, state, outcome, facts::text, rule_version_id, evaluated_on, create_uid, write_uid
                   FROM spp_program_membership WHERE program_id = %(program)s""",
+            "decisions": """
+                SELECT d.kind, d.state, d.reason, d.member_count, l.partner_id, l.state, l.new_state
+                  FROM spp_enrollment_decision d JOIN spp_enrollment_decision_line l ON l.decision_id = d.id
+                 WHERE d.program_id = %(program)s""",
             "cycles": """
                 SELECT state, entitlement_count, total_amount, rule_version_id, submitted_by, approved_by
                   FROM spp_cycle WHERE program_id = %(program)s""",

@@ -205,13 +205,13 @@ class ApprovalRequest(models.Model):
     def action_reject(self, reason, on_behalf_of=False):
         """Refuse what is asked, with the reason. It does not happen."""
         for request in self:
-            request._decide("rejected", self._given(reason), on_behalf_of)
+            request._decide("rejected", self._given_reason(reason), on_behalf_of)
         return True
 
     def action_send_back(self, reason, on_behalf_of=False):
         """Give it back to who submitted it, to be put right and submitted again as a new round."""
         for request in self:
-            request._decide("sent_back", self._given(reason), on_behalf_of)
+            request._decide("sent_back", self._given_reason(reason), on_behalf_of)
         return True
 
     def action_withdraw(self, reason):
@@ -221,7 +221,7 @@ class ApprovalRequest(models.Model):
             if request.submitted_by != self.env.user:
                 raise AccessError(_("%s was submitted by somebody else.", request.name))
             request._lock()
-            request._end("withdrawn", self._given(reason))
+            request._end("withdrawn", self._given_reason(reason))
         return True
 
     def action_resubmit(self, comment):
@@ -233,7 +233,7 @@ class ApprovalRequest(models.Model):
                 raise AccessError(_("%s was submitted by somebody else.", request.name))
             if request.state != "sent_back" or not request.is_action:
                 raise UserError(_("%s is not submitted again here, but where it was made.", request.name))
-            request._submit({"reason": self._given(comment)})
+            request._submit({"reason": self._given_reason(comment)})
         return True
 
     def action_open_record(self):
@@ -344,12 +344,6 @@ class ApprovalRequest(models.Model):
     def _check_visible(self):
         self.check_access_rights("read")
         self.check_access_rule("read")
-
-    def _given(self, reason):
-        reason = (reason or "").strip()
-        if not reason:
-            raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
-        return reason
 
     def _set_state(self, state, **vals):
         """The one way a request's state changes. The caller has locked the row."""

@@ -11,8 +11,6 @@ from odoo.tools import SQL
 
 from .spp_bulk_mixin import BeingChanged
 
-LOCK_NOT_AVAILABLE = "55P03"
-
 
 class GuardedMixin(models.AbstractModel):
     _name = "spp.guarded.mixin"
@@ -73,6 +71,14 @@ class GuardedMixin(models.AbstractModel):
             raise AccessError(_("This needs the role %s.", roles))
         self.check_access_rights("read")
         self.check_access_rule("read")
+
+    @api.model
+    def _given_reason(self, reason):
+        """The reason that somebody gave, or a refusal."""
+        reason = (reason or "").strip()
+        if not reason:
+            raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
+        return reason
 
     def _lock(self):
         """Lock the rows until the end of the transaction, or say at once that somebody else has them."""

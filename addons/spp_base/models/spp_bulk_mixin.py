@@ -93,6 +93,12 @@ class BulkMixin(models.AbstractModel):
         return run._shown(_("A worker does this: you may go on with other things."))
 
     @api.model
+    def _close_dialog(self, result):
+        """What a dialog answers after a bulk action asked for with ``open_run``: it closes, and a run that is not
+        over is opened."""
+        return result if isinstance(result, dict) else {"type": "ir.actions.act_window_close"}
+
+    @api.model
     def _rows_at_once(self):
         """Fewer rows than this are done within the request: the system parameter spp_base.rows_at_once."""
         # sudo: a limit, not a secret; read by any role

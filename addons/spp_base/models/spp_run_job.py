@@ -36,7 +36,8 @@ class Run(models.Model):
     _inherit = "spp.run"
 
     action = fields.Char(readonly=True, help="The action that is done, without its prefix.")
-    arguments = fields.Json(readonly=True)
+    # It may name people whom who reads the run may not see, or the numbers of documents of a list.
+    arguments = fields.Json(readonly=True, groups=fields.NO_ACCESS)
     job_uuid = fields.Char(readonly=True)
     is_at_work = fields.Boolean(compute="_compute_is_at_work")
     rate = fields.Float(string="Rows per second", digits=(16, 0), compute="_compute_rate")

@@ -74,6 +74,7 @@ class Cycle(models.Model):
     )
     rule_version_id = fields.Many2one(
         comodel_name="spp.rule.version",
+        string="Rule version",
         readonly=True,
         copy=False,
         ondelete="restrict",
@@ -85,7 +86,9 @@ class Cycle(models.Model):
         help="Type and value of each constant that the outcomes were computed with.",
     )
     values_used = fields.Char(
-        compute="_compute_values_used", help="The constants that the outcomes were computed with."
+        string="Values used",
+        compute="_compute_values_used",
+        help="The constants that the outcomes were computed with.",
     )
     state = fields.Selection(
         selection=[
@@ -104,12 +107,16 @@ class Cycle(models.Model):
     state_reason = fields.Char(
         string="Reason", readonly=True, copy=False, help="Why it was sent back or cancelled."
     )
-    computed_at = fields.Datetime(readonly=True, copy=False)
-    submitted_by = fields.Many2one(comodel_name="res.users", readonly=True, copy=False, ondelete="restrict")
-    submitted_at = fields.Datetime(readonly=True, copy=False)
-    approved_by = fields.Many2one(comodel_name="res.users", readonly=True, copy=False, ondelete="restrict")
-    approved_at = fields.Datetime(readonly=True, copy=False)
-    closed_at = fields.Datetime(readonly=True, copy=False)
+    computed_at = fields.Datetime(string="Computed at", readonly=True, copy=False)
+    submitted_by = fields.Many2one(
+        comodel_name="res.users", string="Submitted by", readonly=True, copy=False, ondelete="restrict"
+    )
+    submitted_at = fields.Datetime(string="Submitted at", readonly=True, copy=False)
+    approved_by = fields.Many2one(
+        comodel_name="res.users", string="Approved by", readonly=True, copy=False, ondelete="restrict"
+    )
+    approved_at = fields.Datetime(string="Approved at", readonly=True, copy=False)
+    closed_at = fields.Datetime(string="Closed at", readonly=True, copy=False)
     beneficiary_ids = fields.One2many(comodel_name="spp.cycle.beneficiary", inverse_name="cycle_id")
     entitlement_ids = fields.One2many(comodel_name="spp.entitlement", inverse_name="cycle_id")
     beneficiary_count = fields.Integer(string="Members considered", readonly=True, copy=False, default=0)
@@ -258,17 +265,32 @@ class Cycle(models.Model):
         """Give a cycle up before anything of it was paid.
 
         Role: program manager; for an approved cycle an approver, and what was committed is released.
+
+        :param reason: why, in plain words
+        :return: id of the run (spp.run)
         """
-        for cycle in self:
-            cycle._check_role("approver" if cycle.state == "approved" else "program_manager")
-            cycle._lock()
-            cycle._check_state("draft", "submitted", "approved")
-            reason = cycle._given(reason)
-            cycle._check_nothing_left()
-            cycle._release("cancelled", reason)
-            cycle._move_entitlements(("draft",), "cancelled", reason)
-            cycle._set_state("cancelled", state_reason=reason)
-        return True
+        self.ensure_one()
+        self._check_may_cancel()
+        return self._bulk(
+            "cancel",
+            _("Cancel: %s", self.display_name),
+            [self._given_reason(reason)],
+            rows=self.entitlement_count,
+        )
+
+    def _do_cancel(self, run, reason):
+        self._check_may_cancel()
+        run._progress(0, total=self.entitlement_count)
+        ended = self._release("cancelled", reason)
+        ended += self._move_entitlements(("draft",), "cancelled", reason)
+        self._set_state("cancelled", state_reason=reason)
+        run._finish({_("Entitlements cancelled"): ended})
+
+    def _check_may_cancel(self):
+        self._check_role("approver" if self.state == "approved" else "program_manager")
+        self._lock()
+        self._check_state("draft", "submitted", "approved")
+        self._check_nothing_left()
 
     # ------------------------------------------------------------------ states
 
@@ -327,16 +349,29 @@ class Cycle(models.Model):
                     cycle=self.display_name,
                 )
             )
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT count(*) FROM spp_program_membership m
+                 WHERE m.program_id = %s AND m.state = 'enrolled' AND %s
+                """,
+                self.program_id.id,
+                self._considered(),
+            )
+        )
+        late = self.env.cr.fetchone()[0]
+        if late:
+            raise UserError(
+                _(
+                    "%(cycle)s would leave out who was enrolled since it was computed (%(count)s). Compute it again.",
+                    cycle=self.display_name,
+                    count=late,
+                )
+            )
 
     def _check_nothing_left(self):
         """Refuse to cancel a cycle of which money may have left. What pays overrides it."""
         self.ensure_one()
-
-    def _given(self, reason):
-        reason = (reason or "").strip()
-        if not reason:
-            raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
-        return reason
 
     def _next_number(self, program):
         self.flush_model(["program_id", "number"])

@@ -92,7 +92,7 @@ class CycleBeneficiary(models.Model):
         :param reason: why, in plain words
         """
         for cycle, chosen in self._chosen_in_drafts():
-            reason = cycle._given(reason)
+            reason = cycle._given_reason(reason)
             without = chosen.filtered(lambda beneficiary: not beneficiary.amount_problem)
             if without or set(chosen.mapped("outcome")) != {"eligible"}:
                 raise UserError(

@@ -6,6 +6,13 @@ from ..tools.freeze import freeze_with_cycle
 from ..tools.plain_json import PlainJson
 from .program_membership import REGISTRANT_STATUS_REASON
 
+OUTCOMES = [
+    ("eligible", "Eligible"),
+    ("not_eligible", "Not eligible"),
+    ("undetermined", "Undetermined"),
+    ("not_compliant", "Not compliant"),
+    ("excluded", "Excluded"),
+]
 FROZEN = [
     "cycle_id",
     "membership_id",
@@ -44,13 +51,7 @@ class CycleBeneficiary(models.Model):
         ondelete="restrict",
     )
     outcome = fields.Selection(
-        selection=[
-            ("eligible", "Eligible"),
-            ("not_eligible", "Not eligible"),
-            ("undetermined", "Undetermined"),
-            ("not_compliant", "Not compliant"),
-            ("excluded", "Excluded"),
-        ],
+        selection=OUTCOMES,
         required=True,
         readonly=True,
         help="Only who is eligible receives entitlements. Undetermined: something the rule needs is not in the "

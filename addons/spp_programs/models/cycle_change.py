@@ -4,14 +4,8 @@ from odoo import fields, models
 from odoo.tools import SQL
 
 from ..tools.freeze import freeze_with_cycle
+from .cycle_beneficiary import OUTCOMES
 
-OUTCOMES = [
-    ("eligible", "Eligible"),
-    ("not_eligible", "Not eligible"),
-    ("undetermined", "Undetermined"),
-    ("not_compliant", "Not compliant"),
-    ("excluded", "Excluded"),
-]
 FROZEN = ["cycle_id", "partner_id", "outcome_before", "outcome_after", "amount_before", "amount_after"]
 
 
@@ -34,12 +28,15 @@ class CycleChange(models.Model):
         ondelete="restrict",
     )
     outcome_before = fields.Selection(
-        selection=OUTCOMES, readonly=True, help="Empty: was not considered by the computation before."
+        string="Outcome before",
+        selection=OUTCOMES,
+        readonly=True,
+        help="Empty: was not considered by the computation before.",
     )
     outcome_after = fields.Selection(
         selection=OUTCOMES, string="Outcome now", readonly=True, help="Empty: is no longer enrolled."
     )
-    amount_before = fields.Monetary(readonly=True)
+    amount_before = fields.Monetary(string="Amount before", readonly=True)
     amount_after = fields.Monetary(string="Amount now", readonly=True)
 
     _sql_constraints = [

@@ -54,24 +54,33 @@ class Cycle(models.Model):
 
         :param unpaid: "expire" or "cancel", for everything unpaid; or {situation: "expire", "cancel" or "wait"} for
             each situation that `close_questions` lists. With "wait" the cycle is not closed.
+        :return: id of the run (spp.run)
         """
+        self.ensure_one()
         self._check_role("program_manager")
         if unpaid is None and self.env.context.get("ask_about_unpaid") and self._open():
             return self._ask_about_unpaid()
-        for cycle in self:
-            cycle._lock()
-            cycle._check_state("approved", "disbursing")
-            answers = cycle._answers(unpaid)
-            for answer, state in ANSWERS.items():
-                situations = [situation for situation, given in answers.items() if given == answer]
-                if situations:
-                    cycle._release(
-                        state,
-                        _("Not paid when the cycle was closed."),
-                        SQL("%s = ANY(%s)", cycle._situation(), situations),
-                    )
-            cycle._close()
-        return True
+        self._lock()
+        self._check_state("approved", "disbursing")
+        self._answers(unpaid)
+        return self._bulk("close", _("Close: %s", self.display_name), [unpaid], rows=self.entitlement_count)
+
+    def _do_close(self, run, unpaid):
+        self._lock()
+        self._check_state("approved", "disbursing")
+        answers = self._answers(unpaid)  # as things are now
+        run._progress(0, total=self.entitlement_count)
+        ended = 0
+        for answer, state in ANSWERS.items():
+            situations = [situation for situation, given in answers.items() if given == answer]
+            if situations:
+                ended += self._release(
+                    state,
+                    _("Not paid when the cycle was closed."),
+                    SQL("%s = ANY(%s)", self._situation(), situations),
+                )
+        self._close()
+        run._finish({_("Entitlements that are not paid any more"): ended})
 
     # ------------------------------------------------------------------ business
 

@@ -67,7 +67,7 @@ class Cycle(models.Model):
             parent.as_of,
             budget=parent.program_id._read_budget(budget_str),
             parent_id=parent.id,
-            supplementary_reason=self._given(reason),
+            supplementary_reason=self._given_reason(reason),
             only_membership_ids=[(6, 0, members.ids)],
         )
         return cycle.id

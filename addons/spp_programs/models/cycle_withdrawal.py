@@ -54,19 +54,25 @@ class CycleWithdrawal(models.Model):
     )
     currency_id = fields.Many2one(comodel_name="res.currency", related="cycle_id.program_id.currency_id")
     amount = fields.Monetary(
-        readonly=True, help="What the beneficiary was due in the cycle when the withdrawal was confirmed."
+        readonly=True,
+        help="What the beneficiary is due in the cycle; of a confirmed withdrawal, what was released.",
     )
     proposed_by = fields.Many2one(
         comodel_name="res.users",
+        string="Proposed by",
         required=True,
         readonly=True,
         ondelete="restrict",
         default=lambda self: self.env.uid,
     )
-    proposed_at = fields.Datetime(required=True, readonly=True, default=lambda self: fields.Datetime.now())
-    decided_by = fields.Many2one(comodel_name="res.users", readonly=True, ondelete="restrict")
-    decided_at = fields.Datetime(readonly=True)
-    refusal_reason = fields.Char(readonly=True)
+    proposed_at = fields.Datetime(
+        string="Proposed at", required=True, readonly=True, default=lambda self: fields.Datetime.now()
+    )
+    decided_by = fields.Many2one(
+        comodel_name="res.users", string="Decided by", readonly=True, ondelete="restrict"
+    )
+    decided_at = fields.Datetime(string="Decided at", readonly=True)
+    refusal_reason = fields.Char(string="Refused because", readonly=True)
     may_confirm = fields.Boolean(compute="_compute_may_confirm", help="Whether somebody else proposed it.")
 
     _guarded_fields = frozenset(
@@ -119,7 +125,7 @@ class CycleWithdrawal(models.Model):
         beneficiaries.check_access_rule("read")
         beneficiaries.cycle_id._lock()
         for vals in vals_list:
-            self.env["spp.cycle"]._given(vals.get("reason"))
+            self._given_reason(vals.get("reason"))
         for beneficiary in beneficiaries:
             if beneficiary.sudo().withdrawal_ids.filtered(lambda one: one.state != "refused"):
                 raise UserError(
@@ -128,6 +134,7 @@ class CycleWithdrawal(models.Model):
             beneficiary._check_may_be_withdrawn()
         withdrawals = super().create(vals_list)
         for withdrawal in withdrawals:
+            withdrawal._write_guarded({"amount": withdrawal.beneficiary_id._amount_due()})
             withdrawal._hold_payments()
             self.env["spp.audit.entry"]._log(
                 "Withdrawal proposed", withdrawal, new={"cause": withdrawal.cause}, note=withdrawal.reason
@@ -168,7 +175,7 @@ class CycleWithdrawal(models.Model):
             withdrawal._lock_open()
             if withdrawal.proposed_by.id != self.env.uid:
                 withdrawal._check_role("program_manager", "approver")
-            withdrawal._decide("refused", refusal_reason=withdrawal.cycle_id._given(reason))
+            withdrawal._decide("refused", refusal_reason=self._given_reason(reason))
             withdrawal._let_payments_go()
         return True
 
@@ -266,15 +273,15 @@ class CycleBeneficiary(models.Model):
         self.ensure_one()
         cycle = self.cycle_id
         scope = SQL("e.beneficiary_id = %s", self.id)
-        # sudo: the roles that decide have no write access to what they decide about
-        amount = sum(
-            self.sudo()
-            .entitlement_ids.filtered(lambda one: one.state in ("draft", "approved"))
-            .mapped("amount")
-        )
+        amount = self._amount_due()
         cycle._move_entitlements(("draft",), "cancelled", reason, scope)
         cycle._release("cancelled", reason, scope)
         return amount
+
+    def _amount_due(self):
+        # sudo: what a beneficiary is due counts as a whole
+        due = self.sudo().entitlement_ids.filtered(lambda one: one.state in ("draft", "approved"))
+        return sum(due.mapped("amount"))
 
 
 class Entitlement(models.Model):

@@ -100,9 +100,11 @@ class DuplicateCase(models.Model):
         help="The one of the two who is no longer enrolled anywhere beside the other.",
     )
     reason = fields.Char(string="Reason of the decision", readonly=True)
-    decided_by = fields.Many2one(comodel_name="res.users", readonly=True, ondelete="restrict")
-    decided_at = fields.Datetime(readonly=True)
-    what_followed = fields.Text(readonly=True)
+    decided_by = fields.Many2one(
+        comodel_name="res.users", string="Decided by", readonly=True, ondelete="restrict"
+    )
+    decided_at = fields.Datetime(string="Decided at", readonly=True)
+    what_followed = fields.Text(string="What followed", readonly=True)
     comparison = fields.Html(string="Side by side", compute="_compute_comparison", sanitize=False)
 
     _sql_constraints = [
@@ -212,7 +214,7 @@ class DuplicateCase(models.Model):
     def action_reopen(self, reason):
         """Ask again about cases that were decided. What followed from "same" stays: members are reinstated by hand."""
         self._check_role("enrollment_officer", "program_manager")
-        reason = self.env["spp.program.membership"]._given_reason(reason)
+        reason = self._given_reason(reason)
         self._lock()
         for case in self:
             if case.state == "open":
@@ -264,7 +266,7 @@ class DuplicateCase(models.Model):
 
     def _begin_decision(self, reason):
         self._check_role("enrollment_officer", "program_manager")
-        reason = self.env["spp.program.membership"]._given_reason(reason)
+        reason = self._given_reason(reason)
         self._lock()
         labels = dict(self._fields["state"]._description_selection(self.env))
         for case in self:

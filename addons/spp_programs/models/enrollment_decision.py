@@ -16,7 +16,7 @@ from .program_membership import DECISIONS
 
 class EnrollmentDecision(models.Model):
     _name = "spp.enrollment.decision"
-    _inherit = ["spp.guarded.mixin"]
+    _inherit = ["spp.guarded.mixin", "spp.bulk.mixin"]
     _description = "Decision about members"
     _order = "id desc"
     _rec_names_search = ["reason"]
@@ -54,8 +54,10 @@ class EnrollmentDecision(models.Model):
         readonly=True,
         default="in_force",
     )
-    taken_back_by = fields.Many2one(comodel_name="res.users", readonly=True, ondelete="restrict")
-    taken_back_at = fields.Datetime(readonly=True)
+    taken_back_by = fields.Many2one(
+        comodel_name="res.users", string="Taken back by", readonly=True, ondelete="restrict"
+    )
+    taken_back_at = fields.Datetime(string="Taken back at", readonly=True)
     taken_back_reason = fields.Char(string="Taken back because", readonly=True)
     line_ids = fields.One2many(
         comodel_name="spp.enrollment.decision.line",
@@ -84,17 +86,26 @@ class EnrollmentDecision(models.Model):
         Roles: enrollment officer, program manager.
 
         :param reason: why, in plain words
+        :return: id of the run (spp.run)
         """
+        self.ensure_one()
         self._check_role("enrollment_officer", "program_manager")
-        reason = self.env["spp.program.membership"]._given_reason(reason)
-        for decision in self.sorted("id", reverse=True):  # the last one first: each restores what it found
-            decision._take_back(reason)
-        return True
+        reason = self._given_reason(reason)
+        self._check_in_reach()
+        name = _("Take back: %s", self.display_name)
+        return self._bulk("take_back", name, [reason], rows=self.member_count)
+
+    def _do_take_back(self, run, reason):
+        self._lock()
+        self._check_in_reach()
+        run._progress(0, total=self.member_count)
+        self._take_back(reason)
+        run._finish({_("Members as they were before"): self.member_count})
 
     # ------------------------------------------------------------------ business
 
-    def _take_back(self, reason):
-        self._lock()
+    def _check_in_reach(self):
+        """Refuse what was taken back already, and what is about people whom the user may not see."""
         if self.state != "in_force":
             raise UserError(_("%s was taken back already.", self.display_name))
         lines = self.env["spp.enrollment.decision.line"]
@@ -105,6 +116,8 @@ class EnrollmentDecision(models.Model):
                     self.display_name,
                 )
             )
+
+    def _take_back(self, reason):
         self.env.flush_all()
         self._refuse_changed()
         self._refuse_built_on()

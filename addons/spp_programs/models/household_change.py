@@ -9,12 +9,14 @@ from odoo.tools import SQL, format_amount
 
 from odoo.addons.spp_registry.tools.membership import live_sql
 
+from .program_membership import DECISIONS
+
 RUNNING = (
     "candidate",
     "enrolled",
     "suspended",
 )  # states in which a membership says that help is wanted or given
-MAY_EXIT = ("candidate", "ineligible", "enrolled", "suspended")
+MAY_EXIT = DECISIONS["exit"][0]
 
 
 class HouseholdChangePlan(models.AbstractModel):

@@ -50,14 +50,16 @@ class Program(models.Model):
         """
         self.ensure_one()
         self._check_role("enrollment_officer", "program_manager")
-        self._lock()
         self._check_active()
         rows = [row if isinstance(row, int) else str(row or "").strip() for row in rows or ()]
         if not rows:
             raise UserError(_("The list is empty."))
-        run = self.env["spp.run"]._start(
-            "program_list", _("Import a list: %s", self.name), self, total=len(rows)
-        )
+        return self._bulk("import_list", _("Import a list: %s", self.name), [rows], rows=len(rows))
+
+    def _do_import_list(self, run, rows):
+        self._lock()
+        self._check_active()
+        run._progress(0, total=len(rows))
         self.env.flush_all()
         self._read_list(rows)
         self.env.cr.execute("SELECT count(DISTINCT partner_id) FROM spp_candidate_row WHERE problem IS NULL")
@@ -75,7 +77,6 @@ class Program(models.Model):
                 _("Rows that name nobody who could be added"): len(failures),
             }
         )
-        return run.id
 
     def _read_list(self, rows):
         """Find who is meant by each row, in one statement, into a table of this transaction."""

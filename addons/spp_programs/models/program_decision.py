@@ -50,13 +50,15 @@ class Program(models.Model):
         self.ensure_one()
         self._check_role("enrollment_officer", "program_manager")
         self._check_active()
-        partners = self.env["res.partner"].browse(partner_ids).exists()
-        if len(partners) < len(set(partner_ids)) or not partners:
-            raise UserError(_("Choose registrants of the registry."))
-        partners.check_access_rule("read")
+        partners = self._registrants(partner_ids)
+        reason = self.env["spp.program.membership"]._given_reason(reason)
+        arguments = [partners.ids, reason, str(self._decision_date(date))]
+        return self._bulk("enroll_by_hand", _("Enroll by hand: %s", self.name), arguments, rows=len(partners))
+
+    def _do_enroll_by_hand(self, run, partner_ids, reason, date):
+        self._check_active()
+        partners = self._registrants(partner_ids)
         members = self.env["spp.program.membership"]
-        reason = members._given_reason(reason)
-        run = self.env["spp.run"]._start("program_by_hand", _("Enroll by hand: %s", self.name), self)
         self._add_candidates(SQL("SELECT unnest(%s::integer[])", partners.ids))
         found = members.search([("program_id", "=", self.id), ("partner_id", "in", partners.ids)])
         left = partners - found.partner_id
@@ -69,10 +71,16 @@ class Program(models.Model):
                 )
             )
         taken = self.env["spp.enrollment.decision"]._take(
-            self, "enroll", SQL("SELECT unnest(%s::integer[])", found.ids), reason, self._decision_date(date)
+            self, "enroll", SQL("SELECT unnest(%s::integer[])", found.ids), reason, fields.Date.to_date(date)
         )
         run._finish({_("Enrolled by hand"): taken.member_count})
-        return run.id
+
+    def _registrants(self, partner_ids):
+        partners = self.env["res.partner"].browse(sorted(set(partner_ids or ())))
+        if not partners or len(partners.exists()) < len(partners):
+            raise UserError(_("Choose registrants of the registry."))
+        partners.check_access_rule("read")
+        return partners
 
     def _decision_date(self, date):
         return fields.Date.to_date(date) or fields.Date.context_today(self)

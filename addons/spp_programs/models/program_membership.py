@@ -123,12 +123,15 @@ class ProgramMembership(models.Model):
     )
     facts = PlainJson(readonly=True, copy=False)
     rule_version_id = fields.Many2one(
-        comodel_name="spp.rule.version", readonly=True, copy=False, ondelete="restrict"
+        comodel_name="spp.rule.version", string="Rule version", readonly=True, copy=False, ondelete="restrict"
     )
     evaluated_on = fields.Date(
-        readonly=True, copy=False, help="The date on which the rule looked at the registry."
+        string="Evaluated on",
+        readonly=True,
+        copy=False,
+        help="The date on which the rule looked at the registry.",
     )
-    enrolled_on = fields.Date(readonly=True, copy=False)
+    enrolled_on = fields.Date(string="Enrolled on", readonly=True, copy=False)
     missing = fields.Char(
         string="What is missing",
         readonly=True,
@@ -306,10 +309,3 @@ class ProgramMembership(models.Model):
                 program._decision_date(date),
             )
         return True
-
-    @api.model
-    def _given_reason(self, reason):
-        reason = (reason or "").strip()
-        if not reason:
-            raise UserError(_("Give a reason: it is kept, and shown to whoever asks."))
-        return reason

@@ -1,4 +1,5 @@
 from . import test_access
+from . import test_at_scale
 from . import test_approval_actions
 from . import test_approval_chains
 from . import test_bulk_runs

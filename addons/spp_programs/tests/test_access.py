@@ -183,13 +183,27 @@ class TestAccess(ProgramsMixin, CheapPasswords, HttpCase):
             "program_viewer", "spp.program.membership", "read", [member_id], ["state", "reason"]
         )[0]
         self.assertEqual(member["state"], "enrolled")
-        self.assertIs(self.call("program_manager", "spp.cycle", "action_close", [cycle_id], "expire"), True)
+        self.assertIsInstance(
+            self.call("program_manager", "spp.cycle", "action_close", [cycle_id], "expire"), int
+        )
         self.assertIs(
             self.call(
                 "enrollment_officer", "spp.program.membership", "action_exit", [member_id], "Moved away"
             ),
             True,
         )
+
+    def test_a_submission_without_the_reason_for_its_difference_is_refused(self):
+        self.add(self.program, self.make_people(3, prefix="New"))
+        self.program.with_user(self.officer).action_enroll(AS_OF)
+        cycle = self.make_cycle(self.program, "2026-07-01", "2026-07-31")
+        self.env.flush_all()
+        fault = self.refused("program_manager", "spp.cycle", "action_submit", cycle.ids)
+        self.assertIn("Give the reason for the difference", fault)
+        question = self.call("program_manager", "spp.cycle", "read", cycle.ids, ["difference_question"])
+        self.assertIn(question[0]["difference_question"], fault)
+        self.call("program_manager", "spp.cycle", "write", cycle.ids, {"difference_reason": "A new village"})
+        self.assertIsInstance(self.call("program_manager", "spp.cycle", "action_submit", cycle.ids), int)
 
     def test_who_has_no_role_sees_nothing(self):
         from odoo.tests import new_test_user

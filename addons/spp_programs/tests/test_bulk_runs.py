@@ -1,6 +1,6 @@
 """What is a lot of work is done by a job, with the same outcome; what is pressed twice is done once."""
 
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from odoo.addons.queue_job.tests.common import trap_jobs
@@ -15,6 +15,7 @@ class TestBulkRuns(ProgramsCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.people = cls.make_people(12) + cls.make_person("Young", "2000-01-01") + cls.make_person("Unknown")
+        cls.listed = cls.make_person("Listed", "2001-01-01")
         cls.program = cls.make_program(fund="100000.00")
 
     def run_of(self, run_id):
@@ -31,17 +32,30 @@ class TestBulkRuns(ProgramsCase):
             self.env.invalidate_all()
 
         act(program.with_user(self.officer), "action_import_candidates")
+        act(program.with_user(self.officer), "action_import_list", [self.listed.id, "No such document"])
+        self.assertEqual(len(runs[-1].failure_ids), 1)
         act(program.with_user(self.officer), "action_enroll", AS_OF)
+        act(program.with_user(self.officer), "action_enroll_by_hand", self.listed.ids, "Order 3")
+        chosen = [("partner_id", "in", self.people[:3].ids)]
+        act(program.with_user(self.officer), "action_decide", "suspend", chosen, "Flood")
+        decision = program.decision_ids.sorted("id")[-1]
+        act(decision.with_user(self.officer), "action_take_back", "No flood")
+        given_up = self.make_cycle(program, submit=True)
+        act(given_up, "action_cancel", "Wrong month")
         cycle = self.make_cycle(program, compute=False)
         act(cycle, "action_compute")
         act(cycle, "action_compute")
         act(cycle, "action_submit")
         act(cycle.with_user(self.approver), "action_approve")
         act(cycle, "action_prepare_payments")
+        act(cycle, "action_close", "cancel")
         self.assertEqual(runs[0].mapped("user_id"), self.officer)
         members = program.membership_ids.sorted(lambda row: row.partner_id.id)
         return {
             "runs": [(run.kind, run.state, run.counts, str(run.as_of)) for run in runs],
+            "decisions": [(d.kind, d.state, d.member_count) for d in program.decision_ids.sorted("id")],
+            "given up": [(e.partner_id, e.state) for e in given_up.entitlement_ids.sorted("partner_id")],
+            "fund": [program.fund_committed, program.fund_free],
             "members": [(m.partner_id, m.state, m.outcome, m.facts, m.write_uid) for m in members],
             "cycle": [cycle.state, cycle.total_amount, cycle.entitlement_count],
             "entitlements": [
@@ -129,6 +143,42 @@ class TestBulkRuns(ProgramsCase):
             run.with_user(self.finance).action_retry()
         again = self.run_of(run.with_user(self.manager).action_retry())
         self.assertEqual((again.state, again.user_id, str(again.as_of)), ("done", self.manager, AS_OF))
+
+    def test_a_list_whose_rows_failed_is_retried_and_only_they_are_new(self):
+        program = self.program.with_user(self.officer)
+        run = self.run_of(program.action_import_list([self.people[0].id, "LATER-1"]))
+        self.assertEqual(run.counts["Candidates added"], 1)
+        self.assertTrue(run.can_retry)
+        kind = self.env["spp.identity.type"].create({"name": "Card", "code": "later_card"})
+        self.people[1].document_ids = [(0, 0, {"type_id": kind.id, "value": "LATER-1"})]
+        again = self.run_of(run.with_user(self.officer).action_retry())
+        self.assertEqual((again.counts["Candidates added"], len(again.failure_ids)), (1, 0))
+        self.assertEqual(program.membership_ids.partner_id, self.people[:2])
+
+    def test_what_a_run_was_asked_is_read_by_nobody(self):
+        run = self.run_of(self.program.with_user(self.officer).action_import_list(["SECRET-1"]))
+        for role in ("admin", "auditor", "enrollment_officer"):
+            with self.assertRaises(AccessError):
+                run.with_user(self.users[role]).read(["arguments"])
+
+    def test_each_bulk_action_is_looked_at_again_when_its_turn_comes(self):
+        program = self.program.with_user(self.officer)
+        program.action_import_candidates()
+        program.action_enroll(AS_OF)
+        decision = self.env["spp.enrollment.decision"].with_user(self.officer)
+        program.action_decide("suspend", [("partner_id", "=", self.people[0].id)], "Flood")
+        decision = decision.search([("program_id", "=", program.id)])
+        cycle = self.make_cycle(program, submit=True)
+        with as_jobs(self.env):
+            back = self.run_of(decision.action_take_back("No flood"))
+            cancel = self.run_of(cycle.action_cancel("Wrong month"))
+            self.env["ir.config_parameter"].set_param("spp_base.rows_at_once", "10000")
+            decision.line_ids.membership_id.action_resume("Back home")
+            cycle.with_user(self.approver).action_approve()
+        self.assertEqual((back.state, cancel.state), ("failed", "failed"))
+        self.assertIn("changed since", back.message)
+        self.assertIn("Approver", cancel.message, "the manager may not cancel what was approved meanwhile")
+        self.assertEqual((decision.state, cycle.state), ("in_force", "approved"))
 
     def test_refused_at_once_what_makes_no_sense(self):
         self.program.with_user(self.manager).action_suspend()

@@ -93,6 +93,18 @@ class TestCycleCompute(ProgramsCase):
         cycle.action_compute()
         cycle.action_submit()
 
+    def test_who_was_enrolled_since_is_not_left_out(self):
+        cycle = self.make_cycle(self.program)
+        late = self.make_person("Late", "1950-01-01")
+        member = self.add(self.program, late)
+        self.program.with_user(self.officer).action_enroll(AS_OF)
+        self.assertEqual(member.state, "enrolled")
+        with self.assertRaisesRegex(UserError, "would leave out who was enrolled since it was computed .1."):
+            cycle.action_submit()
+        cycle.action_compute()
+        cycle.action_submit()
+        self.assertIn(late, cycle.entitlement_ids.partner_id)
+
     def test_numbers_and_periods(self):
         first = self.make_cycle(self.program, compute=False)
         with self.assertRaises(ValidationError):

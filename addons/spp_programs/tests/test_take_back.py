@@ -33,7 +33,9 @@ class TestTakeBack(ProgramsCase):
                 before = self.columns()
                 decision = self.decide(action, "The wrong list")
                 self.assertNotEqual(self.columns(), before)
-                self.assertIs(decision.action_take_back("It was the list of another district"), True)
+                run_id = decision.action_take_back("It was the list of another district")
+                run = self.env["spp.run"].browse(run_id)
+                self.assertEqual((run.state, run.counts), ("done", {"Members as they were before": 3}))
                 self.assertEqual(self.columns(), before)
                 self.assertEqual(decision.state, "taken_back")
 

@@ -32,7 +32,9 @@ class TestWithdrawal(PaymentsCase):
         committed, free = self.fund()
         frozen = self.cycle.total_amount, self.beneficiary.outcome, self.beneficiary.facts
         withdrawal = self.propose()
-        self.assertEqual(withdrawal.state, "proposed")
+        self.assertEqual(
+            (withdrawal.state, withdrawal.amount, self.cycle.withdrawn_amount), ("proposed", 100, 0)
+        )
         self.assertEqual(self.fund(), (committed, free))
         self.assertIs(withdrawal.with_user(self.approver).action_confirm(), True)
         self.assertEqual(self.fund(), (committed - 100, free + 100))

@@ -18,7 +18,7 @@ class BeneficiaryDecision(models.TransientModel):
     )
     beneficiary_count = fields.Integer(string="Beneficiaries chosen", compute="_compute_beneficiary_count")
     cause = fields.Selection(
-        selection=[("died", "Died"), ("left", "Left"), ("mistake", "Enrolled by mistake")],
+        selection=lambda self: self.env["spp.cycle.withdrawal"]._fields["cause"].selection,
         help="Why they are taken out of a cycle that was submitted already.",
     )
     reason = fields.Char(

@@ -46,8 +46,10 @@ class CycleClose(models.TransientModel):
         self.ensure_one()
         if self.waits:
             raise UserError(_("Something is waited for, so the cycle stays open."))
-        self.cycle_id.action_close({line.situation: line.answer for line in self.line_ids})
-        return {"type": "ir.actions.act_window_close"}
+        cycle = self.cycle_id.with_context(open_run=True)
+        return cycle._close_dialog(
+            cycle.action_close({line.situation: line.answer for line in self.line_ids})
+        )
 
 
 class CycleCloseLine(models.TransientModel):

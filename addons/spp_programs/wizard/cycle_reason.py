@@ -15,6 +15,6 @@ class CycleReason(models.TransientModel):
 
     def action_decide(self):
         self.ensure_one()
-        decide = self.cycle_id.action_reject if self.decision == "reject" else self.cycle_id.action_cancel
-        decide(self.reason)
-        return {"type": "ir.actions.act_window_close"}
+        cycle = self.cycle_id.with_context(open_run=True)
+        decide = cycle.action_reject if self.decision == "reject" else cycle.action_cancel
+        return cycle._close_dialog(decide(self.reason))

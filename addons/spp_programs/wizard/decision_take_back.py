@@ -12,5 +12,5 @@ class DecisionTakeBack(models.TransientModel):
 
     def action_take_back(self):
         self.ensure_one()
-        self.decision_id.action_take_back(self.reason)
-        return {"type": "ir.actions.act_window_close"}
+        decision = self.decision_id.with_context(open_run=True)
+        return decision._close_dialog(decision.action_take_back(self.reason))

@@ -75,16 +75,22 @@ class MemberDecision(models.TransientModel):
 
     def action_decide(self):
         self.ensure_one()
-        members = self.env[MEMBERS]
+        result = None
         if self.program_id:
-            self.program_id.action_enroll_by_hand(self.partner_ids.ids, self.reason, self.date)
-        elif self.whom == "chosen":
-            members.browse(self.chosen or [])._decide(self.decision, self.reason, self.date)
-        elif not self.found:
+            program = self.program_id.with_context(open_run=True)
+            result = program.action_enroll_by_hand(self.partner_ids.ids, self.reason, self.date)
+        elif self.whom == "found" and not self.found:
             raise UserError(
                 _("Narrow the search down first: this would be about everybody of every program.")
             )
+        elif self.whom == "chosen" and len(self.chosen or ()) == 1:
+            self.env[MEMBERS].browse(self.chosen)._decide(self.decision, self.reason, self.date)
+            result = True
         else:
-            for (program,) in members._read_group(self.found, ["program_id"]):
-                program.action_decide(self.decision, self.found, self.reason, self.date)
-        return {"type": "ir.actions.act_window_close"}
+            domain = self.found if self.whom == "found" else [("id", "in", self.chosen or [])]
+            for (program,) in self.env[MEMBERS]._read_group(domain, ["program_id"]):
+                program = program.with_context(open_run=True)
+                result = program.action_decide(self.decision, domain, self.reason, self.date)
+            if not result:
+                raise UserError(_("Choose the members whom the decision is about."))
+        return self.env["spp.bulk.mixin"]._close_dialog(result)
