@@ -38,7 +38,7 @@ SOUND = (
 class DuplicateCase(models.Model):
     _name = "spp.duplicate.case"
     _inherit = ["spp.guarded.mixin"]
-    _description = "Suspected double"
+    _description = "Suspected duplicate"
     _order = "id"
     _rec_names_search = ["partner_id", "other_id"]
 
@@ -222,7 +222,7 @@ class DuplicateCase(models.Model):
             old = case.state
             case._write_guarded({"state": "open", "set_aside_id": False})
             self.env["spp.audit.entry"]._log(
-                "Suspected double asked about again",
+                "Suspected duplicate asked about again",
                 case,
                 old={"state": old},
                 new={"state": "open"},
@@ -231,14 +231,14 @@ class DuplicateCase(models.Model):
         return True
 
     def action_search_duplicates(self):
-        """Look for doubles among all registrants whom the user may see. The same is done every night.
+        """Look for duplicates among all registrants whom the user may see. The same is done every night.
 
         :return: id of the run (spp.run)
         """
         self._check_role("enrollment_officer", "program_manager")
         bulk = self.env["spp.bulk.mixin"]
         if bulk._rows("res.partner", [("is_registrant", "=", True)]) < bulk._rows_at_once():
-            run = self.env["spp.run"]._start("duplicate_search", _("Look for doubles"), self.browse())
+            run = self.env["spp.run"]._start("duplicate_search", _("Look for duplicates"), self.browse())
             self._do_search_duplicates(run)
             return run.id
         return self._queue_search()._shown(_("A worker does this: you may go on with other things."))
@@ -293,7 +293,7 @@ class DuplicateCase(models.Model):
         )
         for case in self:
             self.env["spp.audit.entry"]._log(
-                f"Suspected double decided: {state}",
+                f"Suspected duplicate decided: {state}",
                 case,
                 old={"state": "open"},
                 new={"state": state, "set_aside": case.set_aside_id.id or None},
@@ -309,7 +309,7 @@ class DuplicateCase(models.Model):
     def _plan(self, aside):
         """What "same" does: the memberships marked, the places in households ended, and sentences about all of it."""
         kept = self.partner_id + self.other_id - aside
-        # sudo: a double is set aside in every program where it would be paid twice, and the one who decides is told.
+        # sudo: a duplicate is set aside in every program where it would be paid twice, and the one who decides is told.
         memberships = self.env["spp.program.membership"].sudo()
         of_kept = {m.program_id: m for m in memberships.search([("partner_id", "=", kept.id)])}
         states = dict(memberships._fields["state"]._description_selection(self.env))
@@ -443,7 +443,7 @@ class DuplicateCase(models.Model):
             limit=1,
         )
         return at_work.sudo(False) or runs._queue_job(
-            "duplicate_search", _("Look for doubles"), self.browse(), "search_duplicates", []
+            "duplicate_search", _("Look for duplicates"), self.browse(), "search_duplicates", []
         )
 
     @api.model

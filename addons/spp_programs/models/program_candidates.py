@@ -136,7 +136,7 @@ class Program(models.Model):
             "kind": _("The registrant is not of the kind that the program is for."),
             "inactive": _("The registrant is disabled, deceased or archived."),
             "company": _("The registrant belongs to another company."),
-            "set_aside": _("The registrant was set aside as a double of another one."),
+            "set_aside": _("The registrant was set aside as a duplicate of another one."),
         }
         return {
             "name": _("Row %s", number),
@@ -145,7 +145,7 @@ class Program(models.Model):
         }
 
     def _set_aside_sql(self):
-        """Condition that the res_partner `p` was set aside as a double of another registrant."""
+        """Condition that the res_partner `p` was set aside as a duplicate of another registrant."""
         return SQL(
             "EXISTS (SELECT FROM spp_duplicate_case s WHERE s.set_aside_id = p.id AND s.state = 'same')"
         )

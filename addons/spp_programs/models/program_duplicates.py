@@ -1,4 +1,4 @@
-"""Suspected doubles among the members of a program, shown where people are enrolled."""
+"""Suspected duplicates among the members of a program, shown where people are enrolled."""
 
 from odoo import _, fields, models
 from odoo.tools import SQL
@@ -10,9 +10,9 @@ class Program(models.Model):
     _inherit = "spp.program"
 
     duplicate_case_count = fields.Integer(
-        string="Open doubles",
+        string="Open duplicates",
         compute="_compute_duplicate_case_count",
-        help="Suspected doubles among the members, or among the people of member households, not decided yet.",
+        help="Suspected duplicates among the members, or among the people of member households, not decided yet.",
     )
 
     def _compute_duplicate_case_count(self):
@@ -20,11 +20,11 @@ class Program(models.Model):
             program.duplicate_case_count = len(program._open_cases())
 
     def action_open_duplicates(self):
-        """Open the list of the suspected doubles among the program's members."""
+        """Open the list of the suspected duplicates among the program's members."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
-            "name": _("Suspected doubles"),
+            "name": _("Suspected duplicates"),
             "res_model": "spp.duplicate.case",
             "views": [(False, "list"), (False, "form")],
             "domain": [("id", "in", self._open_cases())],
@@ -58,6 +58,6 @@ class Program(models.Model):
         return [case_id for (case_id,) in self.env.cr.fetchall()]
 
     def _duplicates_warning(self):
-        """What a run of enrollment says about doubles, or nothing."""
+        """What a run of enrollment says about duplicates, or nothing."""
         count = len(self._open_cases())
-        return count and _("%s suspected doubles among the members are not decided yet.", count) or ""
+        return count and _("Suspected duplicates among the members, not decided yet: %s.", count) or ""

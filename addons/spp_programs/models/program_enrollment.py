@@ -93,7 +93,7 @@ class Program(models.Model):
 
         :param partner_ids_sql: SQL selecting one column, ids of res_partner. Registrants of the other kind
             (individual, group), of another company, those who are disabled or deceased, and those who were
-            set aside as a double of somebody else are left out.
+            set aside as a duplicate of somebody else are left out.
         :return: how many were added
         """
         self.ensure_one()

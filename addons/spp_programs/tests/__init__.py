@@ -12,6 +12,7 @@ from . import test_compliance
 from . import test_cycle_amounts
 from . import test_cycle_closing
 from . import test_decisions
+from . import test_declarations
 from . import test_difference
 from . import test_duplicates
 from . import test_enrollment

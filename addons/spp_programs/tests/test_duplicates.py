@@ -1,4 +1,4 @@
-"""Suspected doubles are found in blocks, decided by a person side by side, and not asked about again."""
+"""Suspected duplicates are found in blocks, decided by a person side by side, and not asked about again."""
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, tagged
@@ -334,7 +334,9 @@ class TestDecideDuplicates(DuplicatesCase):
 
     def test_it_is_in_the_trail(self):
         self.double.action_different("Cousins")
-        entry = self.env["spp.audit.entry"].search([("action", "=", "Suspected double decided: different")])
+        entry = self.env["spp.audit.entry"].search(
+            [("action", "=", "Suspected duplicate decided: different")]
+        )
         self.assertEqual((entry.res_id, entry.user_id, entry.note), (self.double.id, self.officer, "Cousins"))
 
     def test_side_by_side_with_what_differs(self):
@@ -365,7 +367,7 @@ class TestDecideDuplicates(DuplicatesCase):
         self.assertEqual(program.duplicate_case_count, 1)
         self.assertEqual(program.action_open_duplicates()["domain"], [("id", "in", self.double.ids)])
         run = self.env["spp.run"].browse(program.action_enroll(AS_OF))
-        self.assertIn("1 suspected doubles", run.message)
+        self.assertIn("not decided yet: 1", run.message)
         self.double.action_different("Cousins")
         program.invalidate_recordset()
         self.assertEqual(program.duplicate_case_count, 0)

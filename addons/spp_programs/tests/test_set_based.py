@@ -46,6 +46,34 @@ class TestSetBased(ProgramsCase):
             self.assertAlmostEqual(large[step], count, delta=2, msg=step)
         self.assertLess(max(large.values()), 120, large)
 
+    def test_forms_open_with_as_many_statements_for_many_as_for_few(self):
+        few = self.make_people(10)
+        counts = {}
+        for code, people in (("WARM", few), ("SMALL", few), ("LARGE", few + self.make_people(190))):
+            program = self.make_program(code, amount=1, fund="100000.00")
+            self.add(program, people)
+            program.with_user(self.officer).action_enroll(AS_OF)
+            cycle = self.make_cycle(program, submit=True)
+            run = self.env["spp.run"].search([], limit=1).with_user(self.manager)
+            counts[code] = {
+                record._name: self.statements(record.read, self.names_on_form(record))
+                for record in (program, cycle, run)
+            }
+        self.assertEqual(counts["LARGE"], counts["SMALL"])
+        self.assertLess(max(counts["LARGE"].values()), 80, counts)
+
+    def names_on_form(self, record):
+        return list(record.get_view(view_type="form")["models"][record._name])
+
+    def test_registering_many_takes_hardly_more_statements_than_few(self):
+        def register(count):
+            values = [{"name": f"New {i}", "is_registrant": True} for i in range(count)]
+            self.env["res.partner"].with_user(self.officer).create(values)
+
+        register(1)
+        few, many = self.statements(register, 10), self.statements(register, 200)
+        self.assertLessEqual(many, few + 10)
+
     def test_decisions_about_many(self):
         program = self.make_program("DECIDE")
         members = self.add(program, self.make_people(200))

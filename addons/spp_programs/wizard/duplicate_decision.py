@@ -1,4 +1,4 @@
-"""A person's decision about suspected doubles: the same, or two; what would follow is said before."""
+"""A person's decision about suspected duplicates: the same, or two; what would follow is said before."""
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
@@ -6,11 +6,11 @@ from odoo.exceptions import UserError
 
 class DuplicateDecision(models.TransientModel):
     _name = "spp.duplicate.decision"
-    _description = "Decision about suspected doubles"
+    _description = "Decision about suspected duplicates"
 
     case_ids = fields.Many2many(
         comodel_name="spp.duplicate.case",
-        string="Suspected doubles",
+        string="Suspected duplicates",
         required=True,
         default=lambda self: self._default_cases(),
     )

@@ -27,7 +27,7 @@ NEEDS = {
 
 def label(registrants):
     """Names in a sentence."""
-    return ", ".join(registrants.mapped("display_name"))
+    return "; ".join(registrants.mapped("display_name"))  # names have commas
 
 
 class HouseholdChangePlan(models.AbstractModel):
