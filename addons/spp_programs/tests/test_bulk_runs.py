@@ -54,7 +54,10 @@ class TestBulkRuns(ProgramsCase):
         return {
             "runs": [(run.kind, run.state, run.counts, str(run.as_of)) for run in runs],
             "decisions": [(d.kind, d.state, d.member_count) for d in program.decision_ids.sorted("id")],
-            "given up": [(e.partner_id, e.state) for e in given_up.entitlement_ids.sorted("partner_id")],
+            "given up": [
+                (e.partner_id, e.state)
+                for e in given_up.entitlement_ids.sorted(lambda row: row.partner_id.id)
+            ],
             "fund": [program.fund_committed, program.fund_free],
             "members": [(m.partner_id, m.state, m.outcome, m.facts, m.write_uid) for m in members],
             "cycle": [cycle.state, cycle.total_amount, cycle.entitlement_count],
