@@ -86,29 +86,31 @@ class AuditEntry(models.Model):
         :param new: values after, likewise
         :param run: the ``spp.run`` of a bulk action, which leads to each person in it
         """
+        # sudo: everybody leaves a trail, nobody writes one by hand
+        return self.sudo().create([self._values(action, record, old=old, new=new, run=run, note=note)])
+
+    def _values(self, action, record, old=None, new=None, run=None, note=""):
+        """The values of an entry; see `_log`. For who writes many at once."""
         partner = (
             record
             if record._name == "res.partner"
             else record._fields.get("partner_id") and record.partner_id
         )
         company = "company_id" in record._fields and record.company_id or self.env.company
-        # sudo: everybody leaves a trail, nobody writes one by hand
-        return self.sudo().create(
-            {
-                "at": fields.Datetime.now(),
-                "user_id": self.env.uid,
-                "company_id": company.id,
-                "action": action,
-                "res_model": record._name if record else False,
-                "res_id": record.id,
-                "res_name": record.sudo().display_name if record else False,
-                "partner_id": partner and partner._name == "res.partner" and partner.id,
-                "old": old,
-                "new": new,
-                "run_id": run and run.id,
-                "note": note,
-            }
-        )
+        return {
+            "at": fields.Datetime.now(),
+            "user_id": self.env.uid,
+            "company_id": company.id,
+            "action": action,
+            "res_model": record._name if record else False,
+            "res_id": record.id,
+            "res_name": record.sudo().display_name if record else False,
+            "partner_id": partner and partner._name == "res.partner" and partner.id,
+            "old": old,
+            "new": new,
+            "run_id": run and run.id,
+            "note": note,
+        }
 
     def action_open(self):
         """Open the record that the entry is about."""

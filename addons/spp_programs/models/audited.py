@@ -20,7 +20,7 @@ class Program(models.Model):
             name
             for name, field in self._fields.items()
             if field.store
-            and not field.automatic
+            and name not in models.MAGIC_COLUMNS
             and not field.compute
             and field.type not in ("one2many", "binary", "html")
             and name not in self._unaudited
@@ -38,9 +38,8 @@ class ProgramBenefit(models.Model):
             name
             for name, field in self._fields.items()
             if field.store
-            and not field.automatic
+            and name not in (*models.MAGIC_COLUMNS, "program_id", "sequence")
             and not field.compute
-            and name not in ("program_id", "sequence")
         )
 
     def _audit_about(self):
