@@ -71,6 +71,21 @@ def difference(cycle, previous):
     ]
 
 
+def fingerprint(cycle):
+    """Statement: the fingerprint of who is paid how much, made when a cycle is submitted and again when it is approved:
+    an approval is of what was submitted."""
+    return SQL(
+        """
+        SELECT sha256(string_agg(concat_ws(':', e.id, e.partner_id, b.situation ->> 'payee', e.benefit_id, e.kind,
+                                           e.amount, e.currency_id, e.quantity, e.product_name),
+                                 ';' ORDER BY e.id)::bytea)
+          FROM spp_entitlement e JOIN spp_cycle_beneficiary b ON b.id = e.beneficiary_id
+         WHERE e.cycle_id = %s
+        """,
+        cycle,
+    )
+
+
 def submission(cycle, previous, uid):
     """Statements: a cycle is submitted. Its people are still enrolled, it is compared once more with the cycle before,
     of which payments may have changed meanwhile, and the fingerprint of who is paid how much is made."""
@@ -87,15 +102,6 @@ def submission(cycle, previous, uid):
             if previous
             else [SQL("SELECT count(DISTINCT partner_id) FROM spp_entitlement WHERE cycle_id = %s", cycle)]
         ),
-        SQL(
-            """
-            SELECT sha256(string_agg(concat_ws(':', e.id, e.partner_id, b.situation ->> 'payee', e.benefit_id, e.kind,
-                                               e.amount, e.currency_id, e.quantity, e.product_name),
-                                     ';' ORDER BY e.id)::bytea)
-              FROM spp_entitlement e JOIN spp_cycle_beneficiary b ON b.id = e.beneficiary_id
-             WHERE e.cycle_id = %s
-            """,
-            cycle,
-        ),
+        fingerprint(cycle),
         SQL("UPDATE spp_cycle SET state = 'submitted', submitted_by = %s WHERE id = %s", uid, cycle),
     ]

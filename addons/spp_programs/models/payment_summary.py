@@ -19,6 +19,7 @@ SITUATIONS = [
     ("ended", "Cancelled or expired"),
 ]
 FIRST = [key for key, _label in SITUATIONS]
+COLUMNS = ("cycle_id", "situation", "count", "amount", "currency_id")
 LINES = 16  # room for the lines of one cycle or batch in their ids
 
 
@@ -42,6 +43,10 @@ class PaymentSummary(models.Model):
     count = fields.Integer(string="Entitlements", readonly=True)
     amount = fields.Monetary(readonly=True)
     currency_id = fields.Many2one(comodel_name="res.currency", readonly=True)
+
+    def search_fetch(self, domain, field_names, *args, **kwargs):
+        """Whoever looks for lines reads them: both at once, as each time the whole cycle is counted."""
+        return super().search_fetch(domain, {*field_names, *COLUMNS}, *args, **kwargs)
 
     @property
     def _table_query(self):
