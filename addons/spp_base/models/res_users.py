@@ -21,9 +21,13 @@ ADMIN_FIELDS = {
     "name",
     "password",
     "phone",
-    "spp_role_ids",
     "tz",
 }
+
+
+def _gives_groups(name):
+    """Whether this field of a user is for groups, one of the user form's own among them."""
+    return name == "groups_id" or name.startswith(("in_group_", "sel_groups_"))
 
 
 class Users(models.Model):
@@ -55,12 +59,17 @@ class Users(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         env, vals_list = self.env, [dict(values) for values in vals_list]
-        if self._spp_is_role_keeper():
+        is_keeper = self._spp_is_role_keeper()
+        if is_keeper:
             self.check_access_rights("create")
             for values in vals_list:
                 self._spp_check_role_keeper(values)
             # sudo: a user is also a contact, which the role need not be able to make
             self = self.sudo()
+        for values in vals_list:
+            if (is_keeper or values.get("spp_role_ids")) and not any(map(_gives_groups, values)):
+                # Rights come with roles. What Odoo gives to every new user (export, all contacts) does not.
+                values["groups_id"] = [Command.set(self.env.ref("base.group_user").ids)]
         # Roles are given to a user that is whole: until then it has no name for the trail.
         roles = [values.pop("spp_role_ids", None) for values in vals_list]
         users = super().create(vals_list)
@@ -72,7 +81,7 @@ class Users(models.Model):
 
     def write(self, vals):
         before = {}
-        if any(name == "groups_id" or name.startswith(("in_group_", "sel_groups_")) for name in vals):
+        if any(map(_gives_groups, vals)):
             before = {user: user._spp_roles() for user in self}
         if self._spp_is_role_keeper() and not self._spp_writes_own_preferences(vals):
             self.check_access_rights("write")
@@ -100,14 +109,24 @@ class Users(models.Model):
             name in self.SELF_WRITEABLE_FIELDS or name.startswith("context_") for name in vals
         )
 
+    @api.model
+    def _spp_own_limits(self):
+        """Fields that nobody changes on themselves: they say what one may do."""
+        return {"spp_role_ids"}
+
+    @api.model
+    def _spp_admin_fields(self):
+        """Fields of a user that an SP-MIS Administrator may set."""
+        return ADMIN_FIELDS | self._spp_own_limits()
+
     def _spp_check_role_keeper(self, vals):
         """Refuse what would lead the administrator beyond the role."""
-        if others := set(vals) - ADMIN_FIELDS:
+        if others := set(vals) - self._spp_admin_fields():
             raise AccessError(
                 _("An SP-MIS Administrator may not set this on a user: %s.", ", ".join(sorted(others)))
             )
-        if "spp_role_ids" in vals and self.env.user in self:
-            raise AccessError(_("Nobody changes their own roles. Ask another administrator."))
+        if self.env.user in self and vals.keys() & self._spp_own_limits():
+            raise AccessError(_("Nobody changes their own roles or limits. Ask another administrator."))
         template = self.env.ref("base.default_user", raise_if_not_found=False)
         for user in self:
             if user == template or not user._is_internal() or user.has_group("base.group_erp_manager"):

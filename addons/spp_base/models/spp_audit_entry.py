@@ -67,7 +67,7 @@ class AuditEntry(models.Model):
         for entry in self:
             old, new = _by_name(entry.old), _by_name(entry.new)
             entry.changes_text = "; ".join(
-                f"{name}: {_text(old.get(name)) or '–'} → {_text(new.get(name)) or '–'}"
+                f"{name}: " * bool(name) + f"{_text(old.get(name)) or '–'} → {_text(new.get(name)) or '–'}"
                 for name in {**old, **new}
             )
 

@@ -41,6 +41,16 @@ class TestUsers(RoleCase):
         self.assertEqual(entry.res_name, "Amina")
         self.assertEqual((entry.old, entry.new), (False, ["Finance Officer"]))
 
+    def test_rights_of_a_new_user_come_with_roles_only(self):
+        for number, roles in enumerate(([], [(6, 0, self.viewer.ids)])):
+            values = {"name": "New", "login": f"new-{number}", "spp_role_ids": roles}
+            user = self.env["res.users"].browse(self.rpc("admin", "res.users", "create", values))
+            self.assertTrue(user.has_group("base.group_user"))
+            self.assertFalse(user.has_group("base.group_allow_export"))
+            self.assertFalse(user.has_group("base.group_partner_manager"))
+        user.spp_role_ids = self.finance
+        self.assertTrue(user.has_group("base.group_allow_export"))
+
     def test_admin_changes_and_archives_a_user(self):
         self.rpc("admin", "res.users", "write", self.clerk.ids, {"spp_role_ids": [(4, self.finance.id)]})
         self.assertEqual(self.clerk.spp_role_ids, self.finance)

@@ -152,11 +152,15 @@ class SppRule(models.Model):
     def action_publish(self, reason=""):
         """Publish the draft version; see `spp.rule.version.action_publish` for the reason."""
         self.ensure_one()
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         return self._draft().action_publish(reason)
 
     def action_open_publish(self):
         """Open the dialog that shows whom the draft reaches, asks for a reason if need be, and publishes."""
         self.ensure_one()
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         dialog = self.env["spp.rule.publish"].create({"version_id": self._draft().id})
         return {
             "type": "ir.actions.act_window",
@@ -175,6 +179,8 @@ class SppRule(models.Model):
     def action_retire(self):
         """Retire the published version; programs that run keep the version of their cycles."""
         self.ensure_one()
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         return self.published_version_id.action_retire()
 
     def action_try(self):

@@ -116,6 +116,7 @@ class MisHeld(models.Model):
 
     def action_retry(self):
         """Try again to store these records; returns the id of the run (of the last one, for several sources)."""
+        self.env["spp.mis.source"]._check_operator(*WORKERS)
         run_id = False
         for source, held in self.grouped("source_id").items():
             run_id = source._start_retry(held)
@@ -123,6 +124,7 @@ class MisHeld(models.Model):
 
     def action_dismiss(self):
         """Stop waiting for these records, and forget what the source said. A later import may bring them again."""
+        self.env["spp.mis.source"]._check_operator(*WORKERS)
         self.source_id._check_operator(*WORKERS)
         self.check_access_rule("read")
         # sudo: no role writes held records but through here

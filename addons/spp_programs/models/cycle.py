@@ -287,6 +287,7 @@ class Cycle(models.Model):
         run._finish({_("Entitlements cancelled"): ended})
 
     def _check_may_cancel(self):
+        self._check_role("approver", "program_manager")  # before anything is read
         self._check_role("approver" if self.state == "approved" else "program_manager")
         self._lock()
         self._check_state("draft", "submitted", "approved")

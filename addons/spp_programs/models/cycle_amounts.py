@@ -123,6 +123,7 @@ class CycleBeneficiary(models.Model):
 
     def _chosen_in_drafts(self):
         """[(cycle, its beneficiaries)] of drafts, locked; the user is a program manager and may see them all."""
+        self.env["spp.cycle"]._check_role("program_manager")
         self.check_access_rights("read")
         self.check_access_rule("read")
         found = []

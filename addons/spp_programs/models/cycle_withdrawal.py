@@ -231,6 +231,7 @@ class CycleBeneficiary(models.Model):
         :param reason: what is known, and from whom
         :return: ids of the withdrawals (spp.cycle.withdrawal)
         """
+        self.env["spp.cycle.withdrawal"]._check_role("enrollment_officer", "program_manager")
         self.check_access_rights("read")
         self.check_access_rule("read")
         return (

@@ -253,6 +253,7 @@ class DuplicateCase(models.Model):
         return self._open_decision("open")
 
     def _open_decision(self, verdict):
+        self._check_role("enrollment_officer", "program_manager")
         return {
             "type": "ir.actions.act_window",
             "name": _("Decide: are they the same?"),

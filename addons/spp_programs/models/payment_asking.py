@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from odoo import _, api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
 from odoo.addons.queue_job.exception import RetryableJobError
@@ -63,7 +63,7 @@ class PaymentManager(models.Model):
         Role: finance officer.
         """
         if not self.env.user.has_group("spp_base.group_finance_officer"):
-            raise UserError(_("Asking the payer is done by a finance officer."))
+            raise AccessError(_("Asking the payer is done by a finance officer."))
         self.check_access_rights("read")
         self.check_access_rule("read")
         self._enqueue_status(everything=True)

@@ -30,6 +30,8 @@ class ContradictionDecision(models.TransientModel):
 
     def action_propose(self):
         self.ensure_one()
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         outcome = self.outcome_amount if self.kind == "amount" else self.outcome_late
         self.contradiction_id.action_propose(outcome, self.evidence)
         return {"type": "ir.actions.act_window_close"}

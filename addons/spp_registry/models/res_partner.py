@@ -277,7 +277,12 @@ class ResPartner(models.Model):
 
     def action_disable(self):
         """Keep the registrant out of programs for the time being."""
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         return self.write({"registrant_status": "disabled"})
 
     def action_reactivate(self):
+        """Let the registrant take part again."""
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         return self.write({"registrant_status": "active", "status_reason": False})

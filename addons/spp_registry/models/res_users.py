@@ -1,6 +1,6 @@
 """Users limited to areas, and the record rules that follow from it."""
 
-from odoo import fields, models
+from odoo import api, fields, models
 
 EVERYTHING = [(1, "=", 1)]
 
@@ -12,6 +12,10 @@ class ResUsers(models.Model):
         comodel_name="spp.area", string="Limited to areas",
         help="The user sees registrants of these areas, and of the areas within them. Empty: everywhere.",
     )  # fmt: skip
+
+    @api.model
+    def _spp_own_limits(self):
+        return super()._spp_own_limits() | {"spp_area_ids"}
 
     def write(self, vals):
         result = super().write(vals)

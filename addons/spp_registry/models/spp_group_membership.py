@@ -110,6 +110,8 @@ class SppGroupMembership(models.Model):
     def action_make_head(self):
         """Make this member the head, in place of whoever is."""
         self.ensure_one()
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         if self.ended:
             raise UserError(_("%s: the membership has ended.", self.display_name))
         former = self.search(
@@ -121,6 +123,8 @@ class SppGroupMembership(models.Model):
 
     def action_end(self):
         """End the memberships today."""
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         self.filtered(lambda membership: not membership.ended).write(
             {"ended": fields.Date.context_today(self)}
         )

@@ -173,6 +173,8 @@ class SppPaymentAccount(models.Model):
     def action_make_primary(self):
         """Pay to this account from now on."""
         self.ensure_one()
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         if self.state != "active":
             raise UserError(_("%s has ended.", self.display_name))
         former = self.search(
@@ -184,6 +186,8 @@ class SppPaymentAccount(models.Model):
 
     def action_end(self):
         """No longer pay to these accounts."""
+        self.check_access_rights("write")
+        self.check_access_rule("write")
         self.write({"state": "ended"})
         return True
 

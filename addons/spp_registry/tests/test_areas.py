@@ -24,6 +24,31 @@ class TestAreas(RegistryCase):
     def seen(self, user):
         return self.env["res.partner"].with_user(user).search([("id", "in", self.everybody.ids)])
 
+    def test_the_administrator_limits_others_and_not_themselves(self):
+        admin = self.user("keeper", "admin")
+        self.officer.with_user(admin).write({"spp_area_ids": [(6, 0, self.coast.ids)]})
+        self.assertEqual(self.seen(self.officer), self.far)
+        admin.spp_area_ids = self.busia
+        with self.assertRaisesRegex(AccessError, "their own roles or limits"):
+            admin.with_user(admin).write({"spp_area_ids": [(5, 0, 0)]})
+
+    def test_failed_rows_of_a_run_follow_the_registrant(self):
+        run = self.env["spp.run"]._start("test", "Test", self.near)
+        run._add_failures(
+            [
+                {"res_model": "res.partner", "res_id": person.id, "name": person.name, "reason": "Test"}
+                for person in (self.near, self.far)
+            ]
+            + [{"name": "Somebody", "reason": "Not found"}]
+        )
+        rows = self.env["spp.run.failure"].with_user(self.officer)
+        self.assertEqual(rows.search([("run_id", "=", run.id)]).mapped("name"), [self.near.name])
+        self.assertEqual(rows.search_count([("run_id", "=", run.id)]), 1)
+        run.sudo().user_id = self.officer  # of one's own run, also rows that name nobody
+        self.assertEqual(rows.search_count([("run_id", "=", run.id)]), 2)
+        self.officer.spp_area_ids = False
+        self.assertEqual(rows.search_count([("run_id", "=", run.id)]), 3)
+
     def test_names_and_codes(self):
         self.assertEqual(self.nambale.display_name, "Western / Busia / Nambale")
         self.region.name = "West"

@@ -185,6 +185,7 @@ class SparChange(models.Model):
 
     def action_open_settlement(self):
         self.ensure_one()
+        self._check_may_settle()
         return {
             "type": "ir.actions.act_window",
             "name": _("Settle the conflict"),
@@ -223,10 +224,10 @@ class SparChange(models.Model):
         """Hook: these changes are new, or reached another state."""
 
     def _check_may_settle(self):
-        self.check_access_rights("read")
-        self.check_access_rule("read")
         if not self.env.user.has_group("spp_base.group_enrollment_officer"):
             raise AccessError(_("Only an Enrollment Officer decides about account changes."))
+        self.check_access_rights("read")
+        self.check_access_rule("read")
 
     def _check_newest(self):
         if self.search_count(

@@ -442,8 +442,6 @@ class SparMapper(models.Model):
         return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _check_may_run(self):
-        self.check_access_rights("read")
-        self.check_access_rule("read")
         user = self.env.user
         if not (
             self.env.su
@@ -451,6 +449,8 @@ class SparMapper(models.Model):
             or user.has_group("spp_base.group_admin")
         ):
             raise AccessError(_("Only an Enrollment Officer or an administrator sends account changes."))
+        self.check_access_rights("read")
+        self.check_access_rule("read")
 
 
 def _same(want, last):
