@@ -13,18 +13,35 @@ ROLES = sorted(job.PEOPLE)
 APPEND_ONLY = ("spp.audit.entry", "spp.fund.entry", "spp.payment.exchange", "spp.payment.file")
 #: What shows where somebody is paid or who somebody is on paper.
 SENSITIVE = ("spp.payment.account", "spp.identity.document")
+#: Who may take whole lists out of the system.
+EXPORTERS = ("auditor", "finance", "manager")
+#: What makes or undoes rights, and code that the server runs.
+OF_THE_SYSTEM = (
+    "ir.model",
+    "ir.model.fields",
+    "ir.model.access",
+    "ir.rule",
+    "ir.ui.view",
+    "ir.cron",
+    "ir.actions.server",
+    "ir.config_parameter",
+    "ir.module.module",
+    "res.groups",
+    "queue.job",
+    "queue.job.function",
+)
 
 
-@pytest.fixture(scope="module")
-def stranger(system):
-    """An internal user without any role of ours."""
-    admin = system.log_in("admin")
-    user = admin.one("res.users", [("login", "=", "stranger")], {"login": "stranger", "name": "Stranger"})
-    (internal,) = admin(
-        "ir.model.data", "search_read", [("module", "=", "base"), ("name", "=", "group_user")], ["res_id"]
+@pytest.fixture(scope="module", params=["group_user", "group_portal"])
+def stranger(system, request):
+    """An internal user without any role of ours, and one of the portal."""
+    admin, login = system.log_in("admin"), f"stranger_{request.param}"
+    user = admin.one("res.users", [("login", "=", login)], {"login": login, "name": "Stranger"})
+    (group,) = admin(
+        "ir.model.data", "search_read", [("module", "=", "base"), ("name", "=", request.param)], ["res_id"]
     )
-    admin("res.users", "write", [user], {"password": "admin", GROUPS: [(6, 0, [internal["res_id"]])]})
-    return system.log_in("stranger")
+    admin("res.users", "write", [user], {"password": "admin", GROUPS: [(6, 0, [group["res_id"]])]})
+    return system.log_in(login)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +74,25 @@ def test_who_has_no_role_sees_no_registrant(stranger):
     assert stranger("res.partner", "search_count", domain) == 0
     assert stranger("res.partner", "read_group", domain, ["gender"], ["gender"]) == []
     assert stranger("res.partner", "name_search", "Abada") == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_of_ours_changes_the_system(system, role):
+    session = system.log_in(role)
+    allowed = [
+        (model, op)
+        for model in OF_THE_SYSTEM
+        for op in ("write", "create", "unlink")
+        if may(session, model, op)
+    ]
+    assert allowed == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_lists_are_exported_by_who_answers_for_them(system, role):
+    session = system.log_in(role)
+    (cycle,) = session("spp.cycle", "search", [], limit=1)
+    assert refused(lambda: session("spp.cycle", "export_data", [cycle], ["name"])) is (role not in EXPORTERS)
 
 
 @pytest.mark.parametrize("role", ["viewer", "auditor"])
