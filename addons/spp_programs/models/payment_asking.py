@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError
 from odoo.tools import SQL
 
 from odoo.addons.queue_job.exception import RetryableJobError
