@@ -72,28 +72,34 @@ prepares, the one who approves and the one who releases differ (Programs ▸ Ope
 
 
 @functools.cache
+def sources():
+    """Model → Source for every model that a file of ours speaks of, as that file has it."""
+    found = {}
+    for path in sorted(paths.ADDONS.glob("*/*/*.py")):
+        if path.parent.name in ("models", "wizard"):
+            _read(path, found)
+    return found
+
+
+@functools.cache
 def of_ours():
     """Model → Source, as the sources have them: its public methods, and its fields that are not for everybody.
 
     Left out are abstract models, and methods that Odoo's own models have as well (create, write…), which ask for the
     rights on records.
     """
-    sources = {}
-    for path in sorted(paths.ADDONS.glob("*/*/*.py")):
-        if path.parent.name in ("models", "wizard"):
-            _read(path, sources)
-    common = set(dir(odoo.models.BaseModel))
+    known, common = sources(), set(dir(odoo.models.BaseModel))
 
     def whole(model):
         found = Source()
-        for parent in sorted(sources[model].parents & sources.keys()):
+        for parent in sorted(known[model].parents & known.keys()):
             found.methods.update(whole(parent).methods)
             found.limited.update(whole(parent).limited)
-        found.methods.update(sources[model].methods)
-        found.limited.update(sources[model].limited)
+        found.methods.update(known[model].methods)
+        found.limited.update(known[model].limited)
         return found
 
-    found = {model: whole(model) for model in sorted(sources) if not sources[model].abstract}
+    found = {model: whole(model) for model in sorted(known) if not known[model].abstract}
     for source in found.values():
         source.methods = {name: how for name, how in sorted(source.methods.items()) if name not in common}
     return {model: source for model, source in found.items() if model != "ir.module.module"}

@@ -198,18 +198,21 @@ class ApprovalRequest(models.Model):
         :param comment: kept with the decision
         :param on_behalf_of: id of the user for whom a deputy decides; found when not given
         """
+        self._check_decider()
         for request in self:
             result = request._approve(comment, on_behalf_of)
         return result if len(self) == 1 and isinstance(result, dict) else True
 
     def action_reject(self, reason, on_behalf_of=False):
         """Refuse what is asked, with the reason. It does not happen."""
+        self._check_decider()
         for request in self:
             request._decide("rejected", self._given_reason(reason), on_behalf_of)
         return True
 
     def action_send_back(self, reason, on_behalf_of=False):
         """Give it back to who submitted it, to be put right and submitted again as a new round."""
+        self._check_decider()
         for request in self:
             request._decide("sent_back", self._given_reason(reason), on_behalf_of)
         return True
@@ -340,6 +343,12 @@ class ApprovalRequest(models.Model):
         if self.res_model not in self.env:
             return None
         return self.env[self.res_model].browse(self.res_id).exists() or None
+
+    @api.model
+    def _check_decider(self):
+        """Refuse whom no chain can ask: viewers and auditors change nothing, administrators decide nothing."""
+        if not self.env["spp.approval.level"]._decides(self.env.user):
+            raise AccessError(_("Your roles decide nothing. Who is asked, a chain of approval says."))
 
     def _check_visible(self):
         self.check_access_rights("read")

@@ -87,6 +87,7 @@ class MisConflict(models.Model):
         return True
 
     def _to_decide(self):
+        self.env["spp.mis.source"]._check_operator(*WORKERS)
         self.source_id._check_operator(*WORKERS)
         self.check_access_rights("read")
         self.check_access_rule("read")

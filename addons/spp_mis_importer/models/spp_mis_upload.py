@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 from .. import wire
 from ..wire.files import COLUMNS
 from .spp_mis_held import WORKERS
+from .spp_mis_source import SCHEDULERS
 
 FILES = ("workbook", *COLUMNS)
 
@@ -31,6 +32,7 @@ class MisSource(models.Model):
     def action_upload(self):
         """Open the form that takes the files."""
         self.ensure_one()
+        self._check_operator(*WORKERS)
         return {
             "type": "ir.actions.act_window",
             "name": _("Upload: %s", self.name),
@@ -77,24 +79,28 @@ class MisSource(models.Model):
         return counts
 
     def action_import(self):
+        self._check_operator()
         return super(MisSource, self._with_files()).action_import()
 
     def action_import_all(self):
+        self._check_operator()
         return super(MisSource, self._with_files()).action_import_all()
 
     def action_preview(self):
+        self._check_operator(*WORKERS)
         return super(MisSource, self._with_files()).action_preview()
 
     def action_resume(self):
+        self._check_operator(*SCHEDULERS)
         if any(source.dialect == "file" for source in self):
             raise UserError(_("Files are imported when they are uploaded; there is no schedule for them."))
         return super().action_resume()
 
     def action_test_connection(self):
         self.ensure_one()
+        self._check_operator()
         if self.dialect != "file":
             return super().action_test_connection()
-        self._check_operator()
         with (
             self._with_files().sudo()._reader() as reader
         ):  # sudo: nobody reads the files; only numbers are told

@@ -31,6 +31,7 @@ class Cycle(models.Model):
         :return: id of the run (spp.run)
         """
         self.ensure_one()
+        self.env["spp.approval.request"]._check_decider()
         self._check_state("submitted")
         request = self._approval_waiting("cycle")
         request._check_may_decide(on_behalf_of)
@@ -59,6 +60,7 @@ class Cycle(models.Model):
 
         :param reason: why, in plain words
         """
+        self.env["spp.approval.request"]._check_decider()
         for cycle in self:
             cycle._check_state("submitted")
             cycle._approval_waiting("cycle").action_reject(reason, on_behalf_of)
@@ -66,6 +68,7 @@ class Cycle(models.Model):
 
     def action_send_back(self, reason, on_behalf_of=False):
         """Give a submitted cycle back to be put right and submitted again. For who is asked for its approval."""
+        self.env["spp.approval.request"]._check_decider()
         for cycle in self:
             cycle._check_state("submitted")
             cycle._approval_waiting("cycle").action_send_back(reason, on_behalf_of)

@@ -32,6 +32,7 @@ class Program(models.Model):
         :param as_of: date on which ages and memberships are looked at, "2026-01-31"; today when not given
         :return: id of the run (spp.run)
         """
+        self._check_role("enrollment_officer", "program_manager")
         return self._evaluate("enroll", _("Enroll: %s", self.name), UNDECIDED, as_of)
 
     def _do_enroll(self, run, as_of):
@@ -42,6 +43,7 @@ class Program(models.Model):
 
         The same is done every night for each active program.
         """
+        self._check_role("enrollment_officer", "program_manager")
         return self._evaluate("look_again", _("Look again: %s", self.name), UNDETERMINED, as_of)
 
     def _do_look_again(self, run, as_of):
