@@ -111,6 +111,12 @@ class PayerMixin(ProgramsMixin, PaymentsMixin):
 
     def run_jobs(self, jobs):
         while jobs.enqueued_jobs:  # a job may enqueue another
+            for job in jobs.enqueued_jobs:
+                # What a request enqueued must not rest on its cursor, which is closed by now.
+                asked = job.recordset.env
+                job.recordset = job.recordset.with_env(
+                    self.env(user=asked.uid, context=asked.context, su=asked.su)
+                )
             jobs.perform_enqueued_jobs()
         self.env.invalidate_all()
 

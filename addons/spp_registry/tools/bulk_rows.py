@@ -56,6 +56,7 @@ KNOWN = {
                 "lang",
                 "partner_share",
                 "phone_sanitized",
+                "properties",  # 19.0
                 "user_id",
             }
         ),
