@@ -16,7 +16,11 @@ HAS_FORM = """
     (odoo.__WOWL_DEBUG__.root.env.services.action.currentController.action.views || [])
         .some(view => view[1] === 'form')
 """
-FIRST = "document.querySelector('tr.o_data_row td.o_data_cell, .o_kanban_record:not(.o_kanban_ghost)')"
+# Of the records in a list or kanban that is no sample, which an empty one shows.
+FIRST = """
+    [...document.querySelectorAll('tr.o_data_row td.o_data_cell, .o_kanban_record:not(.o_kanban_ghost)')]
+        .find(element => !element.closest('.o_view_sample_data'))
+""".strip()
 TROUBLE = """
     [...document.querySelectorAll('.o_error_dialog, .o_notification .bg-danger')].map(e => e.innerText).join('; ')
 """
@@ -52,9 +56,9 @@ def test_every_menu_of_a_role_opens_and_so_does_its_first_record(system, role):
         assert len(actions) > 10
         for path, action in actions:
             page.run(OPEN % action)
-            if page.run(HAS_FORM) and page.run(f"!!{FIRST}"):
-                page.run(f"{FIRST}.click()")
-                page.wait_for(selector=".o_form_view, .o_error_dialog, .modal")
+            if page.run(HAS_FORM) and page.run(f"!!({FIRST})"):
+                page.run(f"({FIRST}).click()")
+                page.wait_for(selector=".o_form_view, .o_selected_row, .o_error_dialog, .modal")
             if told := page.run(TROUBLE) or page.errors:
                 trouble[path] = told
                 page.errors = []
