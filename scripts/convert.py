@@ -34,6 +34,9 @@ PYTHON = (
     (r"\bgroups_id\b", "group_ids"),
     (r"\bgroup_operator=", "aggregator="),
     (r", unaccent=False\b|\bunaccent=False, ", ""),
+    # How booleans are asked for: an index on a condition serves those that are written like its own.
+    (r"\b(is_\w+) IS NULL OR \1 = false\b", r"\1 IS NOT TRUE"),
+    (r"\b(is_\w+) = true\b", r"\1 IS TRUE"),
     # Tests whose new cursors share the test's.
     (r"\bself\.registry\.in_test_mode\(\)", "self._registry_patched"),
     (

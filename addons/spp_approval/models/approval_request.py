@@ -14,6 +14,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
+from odoo.addons.spp_base.tools.roles import HELD
+
 from .approval_decision import VERDICTS
 
 # state: states it may be reached from
@@ -267,10 +269,11 @@ class ApprovalRequest(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                WITH person AS (
+                WITH held AS MATERIALIZED %(held)s,
+                person AS (
                     SELECT u.id FROM res_users u
                      WHERE u.active AND EXISTS (
-                        SELECT FROM res_groups_users_rel g WHERE g.uid = u.id AND g.gid = ANY(%(groups)s))
+                        SELECT FROM held g WHERE g.uid = u.id AND g.gid = ANY(%(groups)s))
                 ), capacity AS (
                     SELECT id AS user_id, id AS principal_id FROM person
                      UNION
@@ -284,7 +287,7 @@ class ApprovalRequest(models.Model):
                   FROM spp_approval_request r
                   JOIN capacity c ON (
                         r.group_id IS NOT NULL AND EXISTS (
-                            SELECT FROM res_groups_users_rel g WHERE g.uid = c.principal_id AND g.gid = r.group_id))
+                            SELECT FROM held g WHERE g.uid = c.principal_id AND g.gid = r.group_id))
                     OR EXISTS (
                         SELECT FROM spp_approval_request_decider_rel p
                          WHERE p.request_id = r.id AND p.user_id = c.principal_id)
@@ -302,6 +305,7 @@ class ApprovalRequest(models.Model):
                                 OR d.on_behalf_id IN (c.user_id, c.principal_id)))
                  ORDER BY r.id, c.user_id, c.user_id <> c.principal_id, c.principal_id
                 """,
+                held=HELD,
                 groups=groups,
                 today=fields.Date.today(),
                 user=user_id,

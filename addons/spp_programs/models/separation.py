@@ -6,12 +6,15 @@ show where that is all that stands between, and where a chain has loosened it.
 
 from odoo import _, fields, models
 
+from odoo.addons.spp_base.tools.roles import HELD_SQL
+
 # One row a user and step of a payment's life that their roles, chains and deputies' powers let them take.
-COULD = """
-    WITH role AS (
+COULD = f"""
+    WITH held AS MATERIALIZED {HELD_SQL},
+    role AS (
         SELECT d.name AS role, g.uid
           FROM ir_model_data d
-          JOIN res_groups_users_rel g ON g.gid = d.res_id
+          JOIN held g ON g.gid = d.res_id
          WHERE d.module = 'spp_base' AND d.model = 'res.groups'
     ), person AS (
         SELECT u.id, u.company_id FROM res_users u WHERE u.active
@@ -21,7 +24,7 @@ COULD = """
          UNION
         SELECT g.uid FROM spp_approval_chain c
           JOIN spp_approval_level l ON l.chain_id = c.id
-          JOIN res_groups_users_rel g ON g.gid = l.group_id
+          JOIN held g ON g.gid = l.group_id
          WHERE c.active AND c.kind = 'cycle'
          UNION
         SELECT p.res_users_id FROM spp_approval_chain c
