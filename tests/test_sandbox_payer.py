@@ -114,8 +114,8 @@ def test_what_does_not_fit_the_schema_is_a_400_and_nothing_is_paid(payer, change
         assert payer.state()["payments"] == []
 
 
-def test_only_the_sync_pair_exists(payer):
-    assert payer.post("/disburse", {}).json["errors"][0]["code"] == "G2P-REQ-404"
+def test_what_else_the_standard_has_does_not_exist(payer):
+    assert payer.post("/disburse/search", {}).json["errors"][0]["code"] == "G2P-REQ-404"
     assert payer.get("/disburse/sync/disburse").json["errors"][0]["code"] == "G2P-REQ-405"
     assert payer.call("POST", "/disburse/sync/disburse", b"[]").status == 400
 
