@@ -189,6 +189,7 @@ def test_no_record_tells_a_name_from_elsewhere(place, fields):
             names = [
                 name for name in names if known[name].get("store") or name in ("display_name", "head_id")
             ]
+            names = [name for name in names if name != "rtc_session_ids"]  # 19.0: of calls, read by no role
         domain = (
             []
             if model not in BESIDES[1:]
