@@ -6,4 +6,5 @@ from . import test_oauth2
 from . import test_signature
 from . import test_run_jobs
 from . import test_runs
+from . import test_statistics
 from . import test_users

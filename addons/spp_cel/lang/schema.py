@@ -122,6 +122,11 @@ class Schema:
 
     record_types: dict = field(hash=False)
 
+    @property
+    def tables(self):
+        """Every table that a rule may read."""
+        return {known.table for owner in self.record_types.values() for known in (owner, *owner.collections)}
+
     def item_type(self, collection):
         """The type of a collection's records: their own fields and those of the link."""
         base = self.record_types[collection.item_type]
