@@ -155,7 +155,8 @@ class Tables(dict):
         return getattr(self, f"_{method}")(model, given)
 
     def _search_read(self, model, given):
-        return [self._shown(model, row, given.get("fields")) for row in self._found(model, given)]
+        show = self._shower(model, given.get("fields"), given.get("load", "_classic_read"))
+        return [show(row) for row in self._found(model, given)]
 
     def _search(self, model, given):
         return [row["id"] for row in self._found(model, given)]
@@ -168,7 +169,7 @@ class Tables(dict):
         rows = [self[model].get(number) for number in ([asked] if isinstance(asked, int) else asked)]
         if None in rows:
             raise OdooError("odoo.exceptions.MissingError", "Record does not exist or has been deleted.")
-        return [self._shown(model, row, given.get("fields")) for row in rows]
+        return list(map(self._shower(model, given.get("fields"), given.get("load", "_classic_read")), rows))
 
     def _fields_get(self, model, given):
         wanted = given.get("allfields") or MODELS[model]
@@ -191,10 +192,10 @@ class Tables(dict):
         rows = list(self[model].values())
         for part in reversed((order or ORDERS.get(model, "id desc")).split(",")):
             name, _space, direction = part.strip().partition(" ")
-            self._type(model, name)
             down = direction.strip().lower() == "desc"
             # NULL last when ascending, first when descending, as in PostgreSQL
-            rows.sort(key=lambda row, name=name: _sort_key(self._raw(row, name, model)), reverse=down)
+            get = self._getter(model, name)
+            rows.sort(key=lambda row, get=get: _sort_key(get(row)), reverse=down)
         return rows
 
     def _found(self, model, given):
@@ -204,11 +205,8 @@ class Tables(dict):
         if "active" in MODELS[model] and "active" not in named and context.get("active_test", True):
             domain = ["&", ["active", "=", True], *_explicit(domain)] if domain else [["active", "=", True]]
         explicit = _explicit(domain)
-        rows = (
-            row
-            for row in self._likely(model, explicit, given.get("order"))
-            if self._matches(model, row, explicit)
-        )
+        likely = self._likely(model, explicit, given.get("order"))
+        rows = filter(self._predicate(model, explicit), likely)
         offset, limit = given.get("offset") or 0, given.get("limit")
         return list(islice(rows, offset, offset + limit if limit else None))
 
@@ -248,75 +246,102 @@ class Tables(dict):
         """Rows came, went or changed: forget what was looked up."""
         self._indexes.clear()
 
-    def _matches(self, model, row, domain):
-        """:param domain: with its & written out"""
+    def _predicate(self, model, domain):
+        """A function that tells whether a row matches. It is made once for all rows.
+
+        :param domain: with its & written out
+        """
         stack = []
         for term in reversed(domain):
             if term in ("&", "|"):
-                left, right = stack.pop(), stack.pop()
-                stack.append(left and right if term == "&" else left or right)
+                stack.append(
+                    _both(stack.pop(), stack.pop()) if term == "&" else _either(stack.pop(), stack.pop())
+                )
             elif term == "!":
-                stack.append(not stack.pop())
-            elif term is TRUE:
-                stack.append(True)
+                stack.append(_neither(stack.pop()))
+            elif term is not TRUE:
+                stack.append(self._leaf(model, *term))
             else:
-                stack.append(self._leaf(model, row, *term))
-        return not stack or stack[0]
+                stack.append(None)
+        return stack[0] if stack else None
 
-    def _leaf(self, model, row, path, sign, value):
+    def _leaf(self, model, path, sign, value):
         name, _dot, rest = path.partition(".")
         kind, *relation = self._type(model, name).split(":")
-        raw = self._raw(row, name, model)
+        get = self._getter(model, name)
         if rest:
-            others = raw if kind in MANY else [raw] if raw else []
-            return any(
-                self._leaf(relation[0], self[relation[0]][other], rest, sign, value) for other in others
-            )
+            there = self._leaf(relation[0], rest, sign, value)
+            others = get if kind in MANY else lambda row: [one] if (one := get(row)) else []
+            return lambda row: any(there(self[relation[0]][other]) for other in others(row))
         if kind in MANY:
-            asked = value if isinstance(value, list) else [value] if value else []
-            hit = bool(set(raw) & set(asked)) if asked else not raw
-            return hit if sign in ("=", "in") else not hit
+            asked = set(value if isinstance(value, list) else [value] if value else [])
+            wanted = sign in ("=", "in")
+            return lambda row: (bool(asked.intersection(get(row))) if asked else not get(row)) == wanted
         if kind == "datetime" and isinstance(value, str):
             value = value.replace("T", " ")
-        return _compare(raw, sign, value, kind == "boolean")
+        if sign in ("in", "not in") and kind != "boolean":
+            value = frozenset(value)
+        compare = _comparison(sign, value, kind == "boolean")
+        return lambda row: compare(get(row))
 
     def _type(self, model, name):
         if name not in MODELS[model]:
             raise value_error(f"Invalid field '{name}' on model '{model}'")
         return MODELS[model][name]
 
-    def _raw(self, row, name, model):
-        """The stored value: None when empty, ids for relations, stamps to the microsecond."""
-        kind, *relation = MODELS[model][name].split(":")
+    def _getter(self, model, name):
+        """A function that gives a row's value: None when empty, ids for relations, stamps to the microsecond."""
+        kind, *relation = self._type(model, name).split(":")
         if kind == "one2many":
-            return self.children(*relation, row["id"])
+            return lambda row: self.children(*relation, row["id"])
         if name == "display_name":
-            return LABELS.get(model, operator.itemgetter("name"))(row)
-        value = COMPUTED[name](row) if name in COMPUTED else row.get(name)
+            return LABELS.get(model, operator.itemgetter("name"))
+        get = COMPUTED.get(name) or (lambda row: row.get(name))
         if kind == "many2many":
-            return value or []
+            return lambda row: get(row) or []
         if kind == "boolean":
-            return bool(value)
-        return value.replace("T", " ") if kind == "datetime" and value else value
+            return lambda row: bool(get(row))
+        if kind == "datetime":
+            return lambda row: (value := get(row)) and value.replace("T", " ")
+        return get
 
-    def _shown(self, model, row, names):
-        names = names or list(MODELS[model])
-        shown = {"id": row["id"]}
-        for name in names:
+    def _shower(self, model, names, load):
+        """A function that shows a row as `read` does; it is made once for all rows."""
+        shown = [("id", operator.itemgetter("id"))]
+        for name in names or MODELS[model]:
             kind, *relation = self._type(model, name).split(":")
-            value = self._raw(row, name, model)
-            if kind == "many2one":
-                shown[name] = value and [
-                    value,
-                    self._raw(self[relation[0]][value], "display_name", relation[0]),
-                ]
+            get = self._getter(model, name)
+            if kind == "many2one" and load == "_classic_read":
+                get = self._labelled(get, relation[0])
             elif kind == "datetime":
-                shown[name] = value and value[:19]
-            else:
-                shown[name] = value
-            if shown[name] is None:
-                shown[name] = False
-        return shown
+                get = _to_the_second(get)
+            shown.append((name, get))
+        # Odoo says false for what is empty; not for a number or a list, which are told as they are
+        return lambda row: {name: False if (value := get(row)) is None else value for name, get in shown}
+
+    def _labelled(self, get, other):
+        label = self._getter(other, "display_name")
+        return lambda row: (number := get(row)) and [number, label(self[other][number])]
+
+
+def _to_the_second(get):
+    return lambda row: (value := get(row)) and value[:19]
+
+
+def _both(one, other):
+    if one is None or other is None:
+        return other or one
+    return lambda row: one(row) and other(row)
+
+
+def _either(one, other):
+    if one is None or other is None:
+        return None
+    return lambda row: one(row) or other(row)
+
+
+def _neither(one):
+    return (lambda row: not one(row)) if one else lambda row: False
 
 
 def _explicit(domain):
@@ -334,21 +359,29 @@ def _explicit(domain):
     return ["&"] * missing + list(domain)
 
 
-def _compare(raw, sign, value, boolean):
+def _comparison(sign, value, boolean):
+    """A function of a row's value."""
     if sign in ("=", "!="):
-        equal = (
-            bool(raw) == bool(value) if boolean else raw == value or (raw is None and value in (False, None))
-        )
-        return equal == (sign == "=")
+        wanted = sign == "="
+        if boolean:
+            return lambda raw: (bool(raw) == bool(value)) == wanted
+        empty = value in (None, False)
+        return lambda raw: (raw == value or (raw is None and empty)) == wanted
     if sign in ("in", "not in"):
-        if raw is not None and not boolean:
-            return (raw in value) == (sign == "in")
-        return any(_compare(raw, "=", one, boolean) for one in value) == (sign == "in")
+        wanted = sign == "in"
+        if boolean:
+            asked = {bool(one) for one in value}
+            return lambda raw: (bool(raw) in asked) == wanted
+        empty = None in value or False in value
+        return lambda raw: (raw in value if raw is not None else empty) == wanted
     if sign in COMPARE:
-        return raw is not None and COMPARE[sign](raw, value)
+        compare = COMPARE[sign]
+        return lambda raw: raw is not None and compare(raw, value)
     if sign in ("like", "ilike"):
-        text, part = str(raw or ""), str(value)
-        return part.lower() in text.lower() if sign == "ilike" else part in text
+        part = str(value)
+        if sign == "ilike":
+            return lambda raw: part.lower() in str(raw or "").lower()
+        return lambda raw: part in str(raw or "")
     raise value_error(f"Invalid operator {sign!r}")
 
 

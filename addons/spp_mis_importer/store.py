@@ -32,6 +32,7 @@ from odoo.addons.spp_registry.tools.deferred import check_now
 from .merge import decide, print_of
 from .models.spp_mis_conflict import ACCOUNT
 from .models.spp_mis_mapping import Unmapped
+from .models.spp_registrant_source import NUMBER
 from .wire.records import parse_page
 
 _logger = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ class Known(NamedTuple):
     partner_id: int = False
     checksum: str | None = None
     said: dict = {}
+    stamps: str | None = None
+    is_gone: bool = False  # a complete import did not find it
 
 
 NOBODY = Known()
@@ -89,6 +92,8 @@ class Item:
     record: object
     known_id: int
     values: dict
+    checksum: str
+    stamps: str | None = None
     said: dict = field(default_factory=dict)  # prints of what it said before
     emptied: tuple = ()  # fields that it now says are empty
     facts: list = field(default_factory=list)
@@ -139,6 +144,7 @@ class Store:
         self.head = self.env.ref("spp_registry.membership_role_head").id
         mappings = self.env["spp.mis.mapping"].search([("source_id", "=", source.id)])
         self._mappings = {(mapping.kind, mapping.name): mapping for mapping in mappings}
+        self._meanings = {}  # of mappings that are settled: (kind, name) → our side
 
     # A page
 
@@ -146,21 +152,25 @@ class Store:
         """Store a page of individuals or groups; returns a Tally."""
         records = {record.external_id: record for record in page.records}
         known = self._known([*records, *(bad.external_id for bad in page.bad)])
-        tally = Tally(troubles=[_bad(bad, known) for bad in page.bad])
-        items = []
+        tally = Tally(unchanged=len(page.unmoved), troubles=[_bad(bad, known) for bad in page.bad])
+        items, moved = [], {}
         for external_id, record in records.items():
             before = known.get(external_id, NOBODY)
-            if before.checksum == record.checksum():
+            checksum, stamps = record.checksum(), page.prints.get(external_id)
+            if before.checksum == checksum:
                 tally.unchanged += 1
+                if stamps != before.stamps:
+                    moved[external_id] = stamps
                 continue
             try:
-                items.append(self._item(record, before))
+                items.append(self._item(record, before, checksum, stamps))
             except Unmapped as error:
                 tally.troubles.append(self._trouble(record, error.reason, before.partner_id, cause="name"))
         size = self.source.page_size  # the registry API sends everything as one page
         for start in range(0, len(items), size):
             self._attempt(items[start : start + size], tally, self._save_items)
-        self._mark_seen(known)
+        self._note_stamps(moved)
+        self._back_again([external_id for external_id, before in known.items() if before.is_gone])
         self._settle([*records], tally)
         if new := [item.record for item in items if not item.known_id]:
             self._follow_up(new, tally)
@@ -228,27 +238,98 @@ class Store:
         """external id → Known"""
         self.env["spp.registrant.source"].flush_model()
         query = SQL(
-            "SELECT external_id, partner_id, checksum, said FROM spp_registrant_source"
-            " WHERE source = %s AND external_id = ANY(%s)",
+            "SELECT external_id, partner_id, checksum, said, stamps, absent_since IS NOT NULL OR unlisted_by_id IS NOT NULL"
+            "  FROM spp_registrant_source WHERE source = %s AND external_id = ANY(%s)",
             self.code,
             list(external_ids),
         )
         self.env.cr.execute(query)
         return {
-            external_id: Known(partner_id, checksum, said or {})
-            for external_id, partner_id, checksum, said in self.env.cr.fetchall()
+            external_id: Known(partner_id, checksum, said or {}, stamps, is_gone)
+            for external_id, partner_id, checksum, said, stamps, is_gone in self.env.cr.fetchall()
         }
 
-    def _mark_seen(self, external_ids):
+    def moved(self, kind, prints):
+        """Which of these records must be read whole: all but those whose print we know and that wait for nothing.
+
+        :param prints: {number at the source: print of its stamps, or None}
+        """
+        self.env["spp.registrant.source"].flush_model()
         query = SQL(
-            "UPDATE spp_registrant_source SET last_seen = %s, absent_since = NULL"
-            " WHERE source = %s AND external_id = ANY(%s)",
-            self.env.cr.now(),
+            """
+            SELECT external_id, stamps FROM spp_registrant_source AS known
+             WHERE source = %s AND external_id = ANY(%s)
+               AND NOT EXISTS (SELECT FROM spp_mis_held
+                                WHERE source_id = %s AND external_id = known.external_id AND state = 'waiting')
+            """,
             self.code,
-            list(external_ids),
+            [f"{kind}:{number}" for number in prints],
+            self.source.id,
         )
         self.env.cr.execute(query)
-        self.env["spp.registrant.source"].invalidate_model(["last_seen", "absent_since"])
+        known = dict(self.env.cr.fetchall())
+        return [
+            number for number, told in prints.items() if not told or known.get(f"{kind}:{number}") != told
+        ]
+
+    def note_listed(self, kind, listed, run):
+        """Of those whom we know, note who is not in this part of the source's list; and who is there again."""
+        if listed is None:
+            return
+        between = SQL("")
+        if listed.above is not None:
+            between = SQL("AND (%s) > %s", NUMBER, listed.above)
+        if listed.up_to is not None:
+            between = SQL("%s AND (%s) <= %s", between, NUMBER, listed.up_to)
+        self.env["spp.registrant.source"].flush_model()
+        query = SQL(
+            """
+            SELECT external_id, absent_since IS NOT NULL OR unlisted_by_id IS NOT NULL
+              FROM spp_registrant_source
+             WHERE source = %s AND split_part(external_id, ':', 1) = %s %s
+            """,
+            self.code,
+            kind,
+            between,
+        )
+        self.env.cr.execute(query)
+        known = dict(self.env.cr.fetchall())
+        there = {f"{kind}:{number}" for number in listed.numbers}
+        self._back_again([external_id for external_id in there if known.get(external_id)])
+        if gone := list(known.keys() - there):
+            query = SQL(
+                "UPDATE spp_registrant_source SET unlisted_by_id = %s WHERE source = %s AND external_id = ANY(%s)",
+                run.id,
+                self.code,
+                gone,
+            )
+            self.env.cr.execute(query)
+            self.env["spp.registrant.source"].invalidate_model(["unlisted_by_id"])
+
+    def _back_again(self, external_ids):
+        if external_ids:
+            query = SQL(
+                "UPDATE spp_registrant_source SET absent_since = NULL, unlisted_by_id = NULL"
+                " WHERE source = %s AND external_id = ANY(%s)",
+                self.code,
+                external_ids,
+            )
+            self.env.cr.execute(query)
+            self.env["spp.registrant.source"].invalidate_model(["absent_since", "unlisted_by_id"])
+
+    def _note_stamps(self, stamps):
+        """The source stamped these anew, and they say what they said."""
+        if stamps:
+            query = SQL(
+                "UPDATE spp_registrant_source known SET stamps = t.stamps"
+                "  FROM unnest(%s::varchar[], %s::varchar[]) AS t (external_id, stamps)"
+                " WHERE known.source = %s AND known.external_id = t.external_id",
+                list(stamps),
+                list(stamps.values()),
+                self.code,
+            )
+            self.env.cr.execute(query)
+            self.env["spp.registrant.source"].invalidate_model(["stamps"])
 
     def _sign(self, items):
         """Note which registrant each record is, and its checksum; the unique index decides about two at once."""
@@ -256,14 +337,16 @@ class Store:
         query = SQL(
             """
             INSERT INTO spp_registrant_source AS known
-                   (source, external_id, partner_id, checksum, said, last_seen,
+                   (source, external_id, partner_id, checksum, stamps, said, last_seen,
                     create_uid, create_date, write_uid, write_date)
-            SELECT %(source)s, t.external_id, t.partner_id, t.checksum, t.said, %(now)s, %(uid)s, %(now)s, %(uid)s, %(now)s
+            SELECT %(source)s, t.external_id, t.partner_id, t.checksum, t.stamps, t.said, %(now)s,
+                   %(uid)s, %(now)s, %(uid)s, %(now)s
               FROM unnest(%(external_ids)s::varchar[], %(partner_ids)s::integer[], %(checksums)s::varchar[],
-                          %(said)s::jsonb[])
-                   AS t (external_id, partner_id, checksum, said)
+                          %(stamps)s::varchar[], %(said)s::jsonb[])
+                   AS t (external_id, partner_id, checksum, stamps, said)
                 ON CONFLICT (source, external_id) DO UPDATE
-               SET checksum = excluded.checksum, said = excluded.said, last_seen = excluded.last_seen,
+               SET checksum = excluded.checksum, stamps = excluded.stamps, said = excluded.said,
+                   last_seen = excluded.last_seen,
                    write_uid = excluded.write_uid, write_date = excluded.write_date
             """,
             source=self.code,
@@ -271,7 +354,8 @@ class Store:
             uid=self.env.uid,
             external_ids=[item.record.external_id for item in items],
             partner_ids=[item.partner.id for item in items],
-            checksums=[item.record.checksum() for item in items],
+            checksums=[item.checksum for item in items],
+            stamps=[item.stamps for item in items],
             said=[json.dumps(_said(item)) for item in items],
         )
         self.env.cr.execute(query)
@@ -297,9 +381,9 @@ class Store:
 
     # Mapping
 
-    def _item(self, record, before):
+    def _item(self, record, before, checksum, stamps):
         """Raise Unmapped if a name in the record has no meaning here."""
-        item = Item(record, before.partner_id, self._values(record), said=before.said)
+        item = Item(record, before.partner_id, self._values(record), checksum, stamps, said=before.said)
         if self.source.empty_overwrites and before.partner_id:
             item.emptied = tuple(
                 name
@@ -379,6 +463,11 @@ class Store:
         return {self._meaning("role", name) for name in membership.roles}
 
     def _meaning(self, kind, name, bic=None):
+        if (kind, name) not in self._meanings:
+            self._meanings[kind, name] = self._look_up(kind, name, bic)
+        return self._meanings[kind, name]
+
+    def _look_up(self, kind, name, bic):
         mapping = self._mappings.get((kind, name))
         if not mapping:
             mapping = self.env["spp.mis.mapping"]._first_sight(self.source, kind, name, bic)
@@ -423,7 +512,7 @@ class Store:
         troubles = []
         if is_group:
             places = [place for item in items for place in self._places(item)]
-            moved, troubles = self._place(places)
+            moved, troubles = self._place(places, created)
             changed |= moved
             if self.log is not None:
                 self._tell_places(items, places)
@@ -497,22 +586,6 @@ class Store:
         model = self.env[name]
         if len(vals_list) < MANY or not self._fits(model):
             return model.create([_commands(values) for values in vals_list])
-        today = fields.Date.context_today(model)
-        if name == "res.partner":
-            defaults = {
-                "registration_date": today,
-                "area_id": model._own_area(),
-                "registrant_status": "active",
-            }
-        elif name == "spp.identity.document":
-            defaults = {"state": "disputed"}
-        elif name == "spp.payment.account":
-            defaults = {"state": "active", "is_primary": False}
-        else:
-            defaults = {}
-        vals_list = [{**defaults, **values} for values in vals_list]
-        if name == "spp.payment.account":
-            model._make_first_primary(vals_list)
         return bulk_rows.create(model, vals_list)
 
     def _fits(self, model):
@@ -541,15 +614,15 @@ class Store:
         ours, new, changed = self._children(Document._name, items, created), [], set()
         for item in items:
             left = ours.get(item.partner.id, Document)
-            told = []
-            for values in item.documents:
+            told = [] if left else [(values, None) for values in item.documents]
+            for values in item.documents if left else ():
                 same = left.filtered(
                     lambda row, v=values: (row.type_id.id, row.value) == (v["type_id"], v["value"])
                 )
                 left -= same
                 told.append((values, same[:1]))
             for values, row in told:
-                if not row:
+                if left and not row:
                     row = left.filtered(
                         lambda row, v=values: row.type_id.id == v["type_id"] and row.state != "withdrawn"
                     )[:1]
@@ -559,8 +632,9 @@ class Store:
                 else:
                     new.append({**values, "partner_id": item.partner.id})
                     changed.add(item.partner.id)
-                    kind = Document.type_id.browse(values["type_id"]).name
-                    self._tell(item, kind, "", mask_number(values["value"]))
+                    if self.log is not None:
+                        kind = Document.type_id.browse(values["type_id"]).name
+                        self._tell(item, kind, "", mask_number(values["value"]))
         self._create(Document._name, new)
         return changed
 
@@ -579,7 +653,8 @@ class Store:
                     new.append({**values, "partner_id": item.partner.id})
                     by_number[number] = Phone  # told twice
                     changed.add(item.partner.id)
-                    self._tell(item, _("Phone"), "", mask_number(number))
+                    if self.log is not None:
+                        self._tell(item, _("Phone"), "", mask_number(number))
         self._create(Phone._name, new)
         return changed
 
@@ -597,7 +672,8 @@ class Store:
                     new.append({**values, "partner_id": item.partner.id})
                     by_number[values["number"]] = Account  # told twice
                     changed.add(item.partner.id)
-                    self._tell(item, _("Account"), "", mask_number(values["number"]))
+                    if self.log is not None:
+                        self._tell(item, _("Account"), "", mask_number(values["number"]))
         accounts = self._create(Account._name, new)
         replacing = [item for item in items if item.accounts and item.said.get("a")]
         made = accounts.grouped(lambda row: row.partner_id.id) if replacing else {}
@@ -706,11 +782,15 @@ class Store:
         check_now(self.env["spp.group.membership"])
         return Tally(created=len(places) - len(troubles), troubles=troubles)
 
-    def _place(self, places):
-        """Put people into groups; returns the ids of groups in which something changed, and troubles."""
+    def _place(self, places, created=frozenset()):
+        """Put people into groups; returns the ids of groups in which something changed, and troubles.
+
+        :param created: ids of groups that are new, and so have nobody yet
+        """
         Membership = self.env["spp.group.membership"]
         people = self._known({f"individual:{place.membership.individual}" for place in places})
-        rows = Membership.search([("group_id", "in", list({place.group.id for place in places}))])
+        old = {place.group.id for place in places} - created
+        rows = Membership.search([("group_id", "in", list(old))]) if old else Membership
         ours = rows.grouped(lambda row: (row.group_id.id, row.individual_id.id))
         told, new, changed, troubles = {}, [], set(), []
         for place in places:
@@ -735,8 +815,8 @@ class Store:
     def _reconcile(self, pair, mine):
         """Bring our rows of one person in one group in line with the source's; returns new ones and whether others
         changed."""
-        live = mine.filtered(lambda row: not row.ended)[:1]
-        known_ends = set(mine.mapped("ended"))
+        live = mine and mine.filtered(lambda row: not row.ended)[:1]
+        known_ends = set(mine.mapped("ended")) if mine else set()
         new, is_changed = [], False
         current = next((place for place in reversed(pair) if not place.membership.ended), None)
         if current:
@@ -761,8 +841,10 @@ class Store:
 
     def _place_values(self, place, live):
         """Roles given here stay, those that the source takes back go; the head is whom it names, if it names one."""
-        role_ids = place.role_ids | (set(live.role_ids.ids) - set(place.roles_before or ()))
-        is_head = live.is_head
+        role_ids, is_head = place.role_ids, False
+        if live:
+            role_ids = role_ids | (set(live.role_ids.ids) - set(place.roles_before or ()))
+            is_head = live.is_head
         if place.head_is_told:
             is_head = self.head in place.role_ids
             if not is_head:

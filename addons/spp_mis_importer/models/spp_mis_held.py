@@ -197,25 +197,14 @@ class MisHeld(models.Model):
     @api.model
     def _settle(self, source, external_ids):
         """These records were stored: they wait no longer, and their failures in runs are resolved."""
-        self.env.cr.execute(
-            SQL(
-                """
-                UPDATE spp_mis_held
-                   SET state = 'stored', payload = NULL, write_uid = %s, write_date = %s
-                 WHERE source_id = %s AND external_id = ANY(%s) AND state = 'waiting'
-             RETURNING id
-                """,
-                self.env.uid,
-                self.env.cr.now(),
-                source.id,
-                list(external_ids),
-            )
+        self.flush_model()
+        waiting = self.search(
+            [("source_id", "=", source.id), ("external_id", "in", external_ids), ("state", "=", "waiting")]
         )
-        ids = [held_id for (held_id,) in self.env.cr.fetchall()]
-        if ids:
-            self.invalidate_model()
+        if waiting:
+            waiting.write({"state": "stored", "payload": False})
             failures = self.env["spp.run.failure"].search(
-                [("res_model", "=", self._name), ("res_id", "in", ids), ("resolved", "=", False)]
+                [("res_model", "=", self._name), ("res_id", "in", waiting.ids), ("resolved", "=", False)]
             )
             failures.write({"resolved": True})
 

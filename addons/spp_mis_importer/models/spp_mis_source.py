@@ -18,7 +18,7 @@ from odoo.addons.spp_base.tools import advisory
 
 from .. import wire
 from ..store import Store
-from ..wire.records import Page
+from ..wire.records import Listed, Page
 from ..wire.rest import REGISTRY_PATH
 from ..wire.session import LOGIN_PATH, LOGOUT_PATH
 from .spp_mis_held import WORKERS
@@ -27,6 +27,7 @@ OPERATORS = (*WORKERS, "admin")  # who runs imports
 SCHEDULERS = ("program_manager", "admin")
 IMPORT = ("individual", "group")
 RETRY = ("held_individual", "held_group", "held_membership")
+STAMPS = 5  # of so many pages' records are read together
 ATTEMPTS = 4  # to read a page in the middle of an import
 PAUSE = timedelta(seconds=30)  # before the second attempt; the third waits twice as long, and so on
 UNFINISHED = ("wait_dependencies", "pending", "enqueued", "started")
@@ -64,8 +65,15 @@ class MisSource(models.Model):
     registry_path = fields.Char(required=True, default=REGISTRY_PATH)
     page_size = fields.Integer(
         required=True,
-        default=500,
+        default=1000,
         help="Records stored together; over JSON-RPC also read together, each page in a transaction of its own.",
+    )
+    trust_stamps = fields.Boolean(
+        string="Trust Its Stamps",
+        default=True,
+        help="Over JSON-RPC, a complete import then reads whole only the records that are new, or that have another "
+        "stamp than before, themselves or in something that belongs to them. Turn it off for a source that is also "
+        "changed without stamps, by SQL: then it reads all records whole.",
     )
     unknown_catalogue = fields.Selection(
         selection=[
@@ -475,7 +483,7 @@ class MisSource(models.Model):
             if self.dialect == "rest":
                 reader = wire.RestReader(client, login, self.registry_path)
             else:
-                reader = wire.JsonRpcReader(client, login)
+                reader = wire.JsonRpcReader(client, login, settled=timedelta(minutes=max(self.overlap, 1)))
             reader.login()
             try:
                 yield reader
@@ -500,8 +508,32 @@ class MisSource(models.Model):
                 found = reader.count()
                 if scope["complete"] and found.individuals is not None and found.groups is not None:
                     run._progress(0, total=found.individuals + found.groups)
+                scope["by_stamps"] = bool(
+                    scope["complete"] and self.trust_stamps and self._has_stamps(reader)
+                )
+            if scope.get("by_stamps"):
+                return self._read_moved(reader, stage, after), scope
             read = reader.individuals if stage == "individual" else reader.groups
             return read(after=after, limit=self.page_size, since=since), scope
+
+    def _has_stamps(self, reader):
+        """Whether there are stamps to compare with those of the source."""
+        stamped = [("source", "=", self._code()), ("stamps", "!=", False)]
+        return hasattr(reader, "stamps") and self.env["spp.registrant.source"].search_count(stamped, limit=1)
+
+    def _read_moved(self, reader, kind, after):
+        """A page of a complete reading: all are listed, and those whose stamps moved are read whole."""
+        prints, following = reader.stamps(kind, after=after, limit=self.page_size * STAMPS)
+        moved = Store(self).moved(kind, prints)
+        if len(moved) > self.page_size:  # more than are stored together: the page ends earlier
+            following = moved[self.page_size - 1]
+            moved = moved[: self.page_size]
+            prints = {number: told for number, told in prints.items() if number <= following}
+        page = reader.whole(kind, moved) if moved else Page()
+        page.after = following
+        page.unmoved = [f"{kind}:{number}" for number in prints.keys() - set(moved)]
+        page.listed = Listed(list(prints), after, following)
+        return page
 
     def _read_held(self, kind, after, held_ids):
         """A page of held records, as the source told them."""
@@ -523,10 +555,12 @@ class MisSource(models.Model):
         store = Store(self)
         tally = store.save_memberships(page) if stage == "held_membership" else store.save(page)
         store.hold(tally.troubles, run)
+        if stage in IMPORT:
+            store.note_listed(stage, page.listed, run)
         troubles = {trouble["external_id"]: trouble["cause"] for trouble in tally.troubles}
         failed = sum(cause == "refused" for cause in troubles.values())
         added = {
-            "read": len(page.records) + len(page.bad),
+            "read": len(page.records) + len(page.bad) + len(page.unmoved),
             "created": tally.created,
             "updated": tally.updated,
             "unchanged": tally.unchanged,
@@ -573,15 +607,15 @@ class MisSource(models.Model):
         """
         code, today = self._code(), fields.Date.context_today(self)
         Known = self.env["spp.registrant.source"]
-        absent = [("source", "=", code), ("last_seen", "<", run.create_date)]
-        gone, known = Known.search_count(absent), Known.search_count([("source", "=", code)])
+        unlisted = [("source", "=", code), ("unlisted_by_id", "=", run.id)]
+        gone, known = Known.search_count(unlisted), Known.search_count([("source", "=", code)])
         if gone > known / 2:
             return (
                 gone,
                 0,
                 _("More than half of the registrants are no longer there: no membership was ended."),
             )
-        Known.search(absent + [("absent_since", "=", False)]).write({"absent_since": today})
+        Known.search(unlisted + [("absent_since", "=", False)]).write({"absent_since": today})
         Known.flush_model()
         self.env["spp.group.membership"].flush_model()
         self.env.cr.execute(
@@ -606,12 +640,12 @@ class MisSource(models.Model):
         places = self.env["spp.group.membership"].browse(place_id for (place_id,) in self.env.cr.fetchall())
         for day, those in places.grouped(lambda place: max(place.start or today, today)).items():
             those.write({"ended": day})
-        self.env.cr.execute(
-            SQL(
-                "UPDATE spp_registrant_source SET said = said - 'gone' WHERE source = %s AND said -> 'gone' <> '[]'",
-                code,
+        dealt_with = SQL("source = %s AND said -> 'gone' <> '[]'", code)
+        self.env.cr.execute(SQL("SELECT FROM spp_registrant_source WHERE %s LIMIT 1", dealt_with))
+        if self.env.cr.rowcount:
+            self.env.cr.execute(
+                SQL("UPDATE spp_registrant_source SET said = said - 'gone' WHERE %s", dealt_with)
             )
-        )
         Known.invalidate_model()
         return gone, len(places), ""
 

@@ -155,7 +155,16 @@ class TestJsonRpc(BaseCase):
                 noted = {"household_size": 5, "roof": "tin", "nothing": None}
                 told = json.dumps(noted)  # some modules keep a text in it
                 return answer(
-                    {"result": [{"program_membership_id": [5, "…"], "program_registrant_info": told}]}
+                    {
+                        "result": [
+                            {
+                                "id": 1,
+                                "registrant_id": [8, "F"],
+                                "program_membership_id": [5, "…"],
+                                "program_registrant_info": told,
+                            }
+                        ]
+                    }
                 )
             return self.recorded_source(path, body, params)
 

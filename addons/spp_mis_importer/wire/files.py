@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from lxml import etree
 
 from .errors import SourceError
-from .records import LONGEST_KEY, Bad, BadRecord, Page, parse
+from .records import LONGEST_KEY, Bad, BadRecord, Listed, Page, parse
 from .session import Probe
 
 MOST_BYTES = 200 * 1024 * 1024  # unpacked
@@ -105,6 +105,8 @@ class FileReader:
     def _page(self, name, after, limit):
         rows = self._tables.get(name, [])
         page = Page(after=after + limit if after + limit < len(rows) else None)
+        if self.reads_all and page.after is None:
+            page.listed = Listed([row.get("id") for _number, row in rows])
         twice = self._twice(name)
         for number, row in rows[after : after + limit]:
             where = f"row {number} of {name}"

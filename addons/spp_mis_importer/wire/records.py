@@ -9,9 +9,10 @@ whole record or says in plain words which field cannot be used:
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import (
     AliasChoices,
@@ -27,7 +28,7 @@ from pydantic import (
 
 from .dates import EMPTY, parse_day, parse_moment
 
-CHECKSUM_VERSION = 2  # raise it when the same record is to be stored differently
+CHECKSUM_VERSION = 3  # raise it when the same record is to be stored differently
 SECRET = ("accounts", "bank_ids", "value")  # parts of a record that no message repeats
 LONGEST_KEY = 64  # characters
 SHOWN = 60  # characters of a wrong value that a message repeats
@@ -298,6 +299,15 @@ class Bad:
     row: dict
 
 
+class Listed(NamedTuple):
+    """Numbers of all records of a kind that a source has, or of those between two of them: who is known to us and not
+    among these is no longer there."""
+
+    numbers: Iterable
+    above: int | None = None  # None: from the first
+    up_to: int | None = None  # None: to the last
+
+
 @dataclass
 class Page:
     """A part of a list. `after`: where the next one begins; None when this was the last."""
@@ -305,6 +315,11 @@ class Page:
     records: list = field(default_factory=list)
     bad: list = field(default_factory=list)
     after: int | None = None
+    prints: dict = field(
+        default_factory=dict
+    )  # external id → print of its stamps, where the source tells them
+    unmoved: list = field(default_factory=list)  # external ids of those whose print is the same as before
+    listed: Listed | None = None  # None: this page does not tell who is no longer there
 
 
 RECORDS = {model.kind_of_record: model for model in (Individual, Group, Membership)}

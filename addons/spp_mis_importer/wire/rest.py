@@ -5,7 +5,7 @@ wants HTTP Basic and tells neither documents nor phones nor members, so it canno
 """
 
 from .errors import SessionExpired, SourceDown, SourceError
-from .records import Page, parse_page
+from .records import Listed, Page, parse_page
 from .session import BUSY, Probe, Session
 
 REGISTRY_PATH = "/api/v1/registry"
@@ -48,7 +48,9 @@ class RestReader(Session):
         return self._page("group", rows)
 
     def _page(self, kind, rows):
-        return parse_page(kind, rows, zone=self.welcome.zone) if rows else Page()
+        page = parse_page(kind, rows, zone=self.welcome.zone) if rows else Page()
+        page.listed = Listed([row.get("id") for row in rows if isinstance(row, dict)])
+        return page
 
     def _list(self, name, **params):
         path = f"{self._path}/{name}"

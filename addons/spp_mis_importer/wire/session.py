@@ -39,6 +39,7 @@ class Welcome:
     time_zone: str
     server_version: str
     clock_ahead: int | None  # seconds that its clock is ahead of ours; None: it did not tell the time
+    at: datetime  # of the login, by our clock
 
     @property
     def zone(self):
@@ -94,6 +95,7 @@ class Session:
             time_zone=str((context if isinstance(context, dict) else {}).get("tz") or "UTC"),
             server_version=str(result.get("server_version") or ""),
             clock_ahead=_clock_ahead(answer),
+            at=datetime.now(UTC),
         )
         return self.welcome
 

@@ -212,6 +212,19 @@ class ResPartner(models.Model):
             super(ResPartner, self.with_context(tracking_disable=True)).create(vals_list).with_env(self.env)
         )
 
+    def _completed_for_bulk(self, vals_list):
+        """Values with what create() would add; see tools/bulk_rows.py."""
+        added = {
+            "is_group": False,
+            "registration_date": fields.Date.context_today(self),
+            "area_id": self._own_area(),
+            "registrant_status": "active",
+        }
+        return [
+            {**added, **{name: value for name, value in vals.items() if value or name not in added}}
+            for vals in vals_list
+        ]
+
     def _created_in_bulk(self):
         """What is to be done for new rows that SQL made; see tools/bulk_rows.py."""
 

@@ -92,6 +92,10 @@ class SppGroupMembership(models.Model):
         memberships._created_in_bulk()
         return memberships
 
+    def _completed_for_bulk(self, vals_list):
+        """Values with what create() would add; see tools/bulk_rows.py."""
+        return vals_list
+
     def _created_in_bulk(self):
         """What is to be done for new rows, also for those that SQL made; see tools/bulk_rows.py."""
         # A person without an area is registered where the household lives; otherwise the officers of

@@ -107,6 +107,10 @@ class SppIdentityDocument(models.Model):
         documents._claim()
         return documents
 
+    def _completed_for_bulk(self, vals_list):
+        """Values with what create() would add; see tools/bulk_rows.py."""
+        return [{"state": "disputed", **vals} for vals in vals_list]
+
     def _created_in_bulk(self):
         """What is to be done for new rows that SQL made, disputed; see tools/bulk_rows.py."""
         self._claim()

@@ -100,20 +100,26 @@ class SppPaymentAccount(models.Model):
     def _check_number(self):
         # sudo: who enters a number may not read numbers. The messages do not repeat them.
         for account in self.sudo():
-            person, number = account.partner_id.display_name, account.number
+            person, number = account.partner_id, account.number
             if not number:
-                raise ValidationError(_("%s: enter the account number.", person))
+                raise ValidationError(_("%s: enter the account number.", person.display_name))
             if account.kind == "iban":
                 if not iban.is_valid(number) or iban.compact(number) != number:
                     raise ValidationError(
-                        _("%s: this is not a valid IBAN; check for a missing or swapped digit.", person)
+                        _(
+                            "%s: this is not a valid IBAN; check for a missing or swapped digit.",
+                            person.display_name,
+                        )
                     )
             elif account.kind == "mobile_wallet" and not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
                 raise ValidationError(
-                    _("%s: write the wallet's phone number with + and country code (+254712345678).", person)
+                    _(
+                        "%s: write the wallet's phone number with + and country code (+254712345678).",
+                        person.display_name,
+                    )
                 )
             elif account.kind == "email_wallet" and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", number):
-                raise ValidationError(_("%s: this is not an e-mail address.", person))
+                raise ValidationError(_("%s: this is not an e-mail address.", person.display_name))
 
     @api.constrains("partner_id")
     def _check_partner_id(self):
@@ -139,6 +145,12 @@ class SppPaymentAccount(models.Model):
         accounts.check_access_rule("create")
         check_before_commit(self)
         return accounts
+
+    def _completed_for_bulk(self, vals_list):
+        """Values with what create() would add; see tools/bulk_rows.py. Numbers must be clean."""
+        vals_list = [{"kind": "bank", "state": "active", "is_primary": False, **vals} for vals in vals_list]
+        self._make_first_primary(vals_list)
+        return vals_list
 
     def _created_in_bulk(self):
         """What is to be done for new rows that SQL made; see tools/bulk_rows.py."""

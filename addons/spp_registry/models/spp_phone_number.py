@@ -40,6 +40,10 @@ class SppPhoneNumber(models.Model):
         for phone in self:
             phone.sanitized = sanitize(phone.number)
 
+    def _completed_for_bulk(self, vals_list):
+        """Values with what create() would add; see tools/bulk_rows.py."""
+        return vals_list
+
     def _created_in_bulk(self):
         """What is to be done for new rows that SQL made; see tools/bulk_rows.py."""
 

@@ -15,7 +15,7 @@ class SppRegistrantSource(models.Model):
     source = fields.Char(required=True, help="The outside system: “mis:1” is the first source MIS.")
     external_id = fields.Char(string="ID at the source", required=True)
     checksum = fields.Char(help="Of the record as last imported; the same again means nothing changed.")
-    last_seen = fields.Datetime()
+    last_seen = fields.Datetime(help="When the outside system last told something new of it.")
 
     _sql_constraints = [
         (

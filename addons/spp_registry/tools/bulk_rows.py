@@ -1,21 +1,25 @@
 """Many new rows in one statement, such as the ORM would make them.
 
-    ids = create(env["res.partner"], [{"name": "ANA", "is_registrant": True, …}, …])
+    records = create(env["res.partner"], [{"name": "ANA", "is_registrant": True, …}, …])
+    number = create_from(env["res.partner"], ("name", "birthdate"), SQL("SELECT …"), {"is_registrant": True, …})
 
 A row that the ORM makes, and that is rolled back, tells what every column holds that nobody gave: defaults, who and when.
-The rows differ from it in what was given and in the stored computed columns that are listed here. Python constraints are
-checked as ever; the database checks its own.
+The rows differ from it in what was given and in the stored computed columns that are listed here. No followers and no
+messages are made.
 
 Where an addon adds a stored computed column that is not listed, or overrides `create()` without saying in
-`_created_in_bulk()` what is to be done for rows that were made here, the ORM makes them all, one by one.
+`_created_in_bulk()` what is to be done for rows that were made here, `fits()` is false: then the ORM must make them.
 """
 
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from odoo import models
+from odoo import _, models
+from odoo.exceptions import UserError
 from odoo.tools import SQL, email_normalize
+
+from odoo.addons.spp_base.tools import statistics
 
 from ..models.spp_payment_account import mask_number
 from ..models.spp_phone_number import sanitize
@@ -33,22 +37,21 @@ OWN = (
 
 @dataclass(frozen=True)
 class Columns:
-    """`given`: what a row must have for the ORM to make one; `computed`: stored columns, from a row's values;
-    `same`: stored computed columns that are the same in all such rows."""
+    """`given`: what a row must have for the ORM to make one; `following`: stored computed columns, as SQL of the new
+    row `r`; `computed`: those that Python computes, each from one given column; `same`: those that are the same in all
+    such rows."""
 
     given: tuple
-    computed: dict[str, Callable] = field(default_factory=dict)
+    following: dict[str, str] = field(default_factory=dict)
+    computed: dict[str, tuple[str, Callable]] = field(default_factory=dict)
     same: frozenset = frozenset()
 
 
 KNOWN = {
     "res.partner": Columns(
-        given=("name", "is_registrant", "is_group", "registration_date"),
-        computed={
-            "complete_name": lambda values: values["name"],
-            "commercial_partner_id": lambda values: values["id"],
-            "email_normalized": lambda values: email_normalize(values.get("email")) or None,
-        },
+        given=("name", "is_registrant", "is_group", "registration_date", "area_id", "registrant_status"),
+        following={"complete_name": "r.name", "commercial_partner_id": "r.id"},
+        computed={"email_normalized": ("email", lambda email: email_normalize(email) or None)},
         same=frozenset(
             {
                 "commercial_company_name",
@@ -64,11 +67,10 @@ KNOWN = {
     "spp.identity.document": Columns(given=("partner_id", "type_id", "value", "state")),
     "spp.phone.number": Columns(
         given=("partner_id", "number"),
-        computed={"sanitized": lambda values: sanitize(values["number"]) or None},
+        computed={"sanitized": ("number", lambda number: sanitize(number) or None)},
     ),
     "spp.payment.account": Columns(
-        given=("partner_id", "number", "kind"),
-        computed={"number_masked": lambda values: mask_number(values["number"])},
+        given=("partner_id", "number", "kind"), computed={"number_masked": ("number", mask_number)}
     ),
     "spp.group.membership": Columns(given=("group_id", "individual_id")),
 }
@@ -81,7 +83,7 @@ def fits(model):
     makers = [
         part for part in type(model).__mro__ if "create" in vars(part) and not part.__module__.startswith(OWN)
     ]
-    return stored <= columns.computed.keys() | columns.same and all(
+    return stored <= columns.following.keys() | columns.computed.keys() | columns.same and all(
         "_created_in_bulk" in vars(part) for part in makers
     )
 
@@ -89,61 +91,108 @@ def fits(model):
 def create(model, vals_list):
     """Make the rows; returns them as records, in the order of `vals_list`.
 
-    Values are as for the ORM's create(), whole: what the model's own create() would add has been added. Of many2many
-    fields, the ids.
+    Values are as for the ORM's create(); of many2many fields, the ids. Constraints are checked as ever.
     """
+    vals_list = model._completed_for_bulk(vals_list)
     many = {name for values in vals_list for name in values if model._fields[name].type == "many2many"}
     own = [{name: value for name, value in values.items() if name not in many} for values in vals_list]
-    records = model.browse(_insert(model, own))
+    records = model.browse(_insert_values(model, own))
     for name in many:
         _link(model._fields[name], records, [values.get(name, ()) for values in vals_list])
-    records._validate_fields({name for values in vals_list for name in values})
-    records._created_in_bulk()
+    # What is looked at afterwards are few columns: these are read, not whole rows.
+    lean = records.with_context(prefetch_fields=False)
+    lean._validate_fields({name for values in vals_list for name in values})
+    lean._created_in_bulk()
     return records
 
 
-def _insert(model, vals_list):
+def create_from(model, names, query, values):
+    """Make a row for each that `query` selects; returns how many. For code of the system: neither Python's constraints
+    nor areas of the user are looked at.
+
+    :param names: the columns that the query selects, in its order
+    :param values: what all rows have, as for create(); with examples of the columns of `names` that are required
+    :raise UserError: if rows of the model, or with these columns, cannot be made so
+    """
+    model.check_access_rights("create")
+    columns = KNOWN[model._name]
+    unknown = [name for name, (source, _compute) in columns.computed.items() if source in names]
+    if unknown or not fits(model):
+        raise UserError(
+            _(
+                "Rows of %(model)s cannot be made by a query here: %(column)s is not known to it.",
+                model=model._description,
+                column=", ".join(unknown) or _("what another module computes or does"),
+            )
+        )
+    (values,) = model._completed_for_bulk([values])
+    template = _template(model, values)
+    rows = SQL(
+        "SELECT nextval(%s) AS id, given.* FROM (%s) AS given (%s)",
+        f"{model._table}_id_seq",
+        query,
+        _names(names),
+    )
+    inserted = _insert(model, names, rows, template)
+    statistics.refresh(model.env.cr, model._table, inserted)
+    return inserted
+
+
+def _insert_values(model, vals_list):
     env, columns = model.env, KNOWN[model._name]
     env.flush_all()
-    template = _template(model, {name: vals_list[0][name] for name in columns.given if name in vals_list[0]})
+    template = _template(model, {name: vals_list[0][name] for name in columns.given})
     env.cr.execute(
-        SQL(
-            "SELECT nextval(%s) FROM generate_series(1, %s)",
-            f"{model._table}_id_seq",
-            len(vals_list),
-        )
+        SQL("SELECT nextval(%s) FROM generate_series(1, %s)", f"{model._table}_id_seq", len(vals_list))
     )
     ids = [number for (number,) in env.cr.fetchall()]
-    names = sorted({name for values in vals_list for name in values})
-    cells = {name: [] for name in ["id", *names, *columns.computed]}
-    for number, values in zip(ids, vals_list, strict=True):
-        cells["id"].append(number)
-        for name in names:
-            column = model._fields[name]
-            known = column.convert_to_column(values[name], model) if name in values else template[name]
-            cells[name].append(known)
-        for name, compute in columns.computed.items():
-            cells[name].append(compute({**values, "id": number}))
-    same = {name: value for name, value in template.items() if name not in cells and value is not None}
+    cells = {"id": ids}
+    for name in sorted({name for values in vals_list for name in values}):
+        column = model._fields[name]
+        cells[name] = [
+            column.convert_to_column(values[name], model) if name in values else template[name]
+            for values in vals_list
+        ]
+    for name, (source, compute) in columns.computed.items():
+        cells[name] = [compute(values.get(source)) for values in vals_list]
     types = {
         name: "int4" if name == "id" else model._fields[name].column_type[1].partition("(")[0]
         for name in cells
     }
+    arrays = SQL(", ").join(SQL(f"%s::{types[name]}[]", cells[name]) for name in cells)
+    names = [name for name in cells if name != "id"]
+    rows = SQL("SELECT * FROM unnest(%s) AS given (%s)", arrays, _names(cells))
+    _insert(model, names, rows, template)
+    return ids
+
+
+def _insert(model, names, rows, template):
+    """:param rows: SQL that selects an id and the columns of `names`"""
+    env, following = model.env, KNOWN[model._name].following
+    same = {
+        name: value
+        for name, value in template.items()
+        if value is not None and name not in {*names, *following}
+    }
     env.cr.execute(
         SQL(
-            "INSERT INTO %s (%s) SELECT %s FROM unnest(%s) AS given (%s)",
+            "INSERT INTO %s (id, %s) SELECT r.id, %s FROM (%s) AS r",
             SQL.identifier(model._table),
-            SQL(", ").join(map(SQL.identifier, [*cells, *same])),
+            _names([*names, *following, *same]),
             SQL(", ").join(
-                [*(SQL.identifier("given", name) for name in cells), *(SQL("%s", v) for v in same.values())]
+                [
+                    *(SQL.identifier("r", name) for name in names),
+                    *map(SQL, following.values()),
+                    *(SQL("%s", value) for value in same.values()),
+                ]
             ),
-            SQL(", ").join(SQL(f"%s::{types[name]}[]", cells[name]) for name in cells),
-            SQL(", ").join(map(SQL.identifier, cells)),
+            rows,
         ),
         log_exceptions=False,
     )
+    inserted = env.cr.rowcount
     env.invalidate_all(flush=False)
-    return ids
+    return inserted
 
 
 def _link(relation, records, ids_list):
@@ -177,3 +226,7 @@ def _template(model, values):
     model.env.invalidate_all(flush=False)
     del row["id"]
     return row
+
+
+def _names(names):
+    return SQL(", ").join(map(SQL.identifier, names))
