@@ -52,8 +52,12 @@ def check_token(server, request):
     return g2p_error(401, "err.request.unauthorized", "token expired")
 
 
-def check_signature(server, request):
-    """Raise NotSigned unless one of the partners signed the body."""
+def check_signature(server, request, form=None, sender=None):
+    """Raise NotSigned unless one of the partners signed the body.
+
+    :param form: how the signed JSON is written, where it is not a setting
+    :param sender: only the certificate of this name counts, where names do; case, hyphen and underscore do not
+    """
     partners = server.setting("partners")
     if not partners:
         return
@@ -74,19 +78,25 @@ def check_signature(server, request):
         raise NotSigned("malformed") from None
     if middle or algorithm != "RS256":
         raise NotSigned("wrong")
-    is_sorted = server.setting("signature_form") == ["sorted"]
+    is_sorted = (form or server.setting("signature_form")[0]) == "sorted"
     payload = json.dumps(
         message, sort_keys=is_sorted, ensure_ascii=not is_sorted, separators=(",", ":")
     ).encode()
     signed = f"{protected}.".encode() + base64.urlsafe_b64encode(payload).rstrip(b"=")
     for pem in partners:
-        public = x509.load_pem_x509_certificate(pem.encode()).public_key()
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        if sender and _plain(certificate.subject.rfc4514_string()) != _plain(f"CN={sender}"):
+            continue
         try:
-            public.verify(raw, signed, PKCS1v15(), SHA256())
+            certificate.public_key().verify(raw, signed, PKCS1v15(), SHA256())
         except InvalidSignature:
             continue
         return
     raise NotSigned("wrong")
+
+
+def _plain(name):
+    return name.upper().replace("-", "_")
 
 
 def _decode(text):

@@ -31,6 +31,7 @@ FAULTS = (
     "error_after",
     "html",
     "refuse_all",
+    "replay",
 )
 HTML_PAGE = "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><h1>Log in</h1></body></html>\n"
 
@@ -202,6 +203,10 @@ class Server:
         if kind == "duplicate":
             self._act(request)
         answer = self._act(request)
+        if kind == "replay":
+            timer = threading.Timer(fault.seconds, self._act, [request])
+            timer.daemon = True
+            timer.start()
         if kind == "delay_after":
             self._stopping.wait(fault.seconds)
         if kind == "error_after":

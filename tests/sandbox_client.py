@@ -77,15 +77,24 @@ class Client:
     # The mapper and the payer
 
     def spar(self, op, *items, **header):
-        numbered = [
-            {"reference_id": f"r{index}", "timestamp": "2026-11-21T10:00:00Z", **item}
-            for index, item in enumerate(items)
-        ]
-        envelope = {
+        return self.post(f"/sync/{op}", self.message(op, *items, **header))
+
+    def message(self, op, *items, **header):
+        return {
             "header": {**HEADER, "action": op, **header},
-            "message": {"transaction_id": "t-1", f"{op}_request": numbered},
+            "message": {"transaction_id": "t-1", f"{op}_request": _numbered(items)},
         }
-        return self.post(f"/sync/{op}", envelope)
+
+    def typed(self, op, *items):
+        return self.post(f"/mapper/{op}", self.typed_message(op, *items))
+
+    def typed_message(self, op, *items):
+        header = {
+            "sender_app_mnemonic": "spp", "sender_app_url": "", "request_id": "q-1",
+            "request_timestamp": "2026-11-21T10:00:00Z",
+        }  # fmt: skip
+        payload = {"transaction_id": "t-1", f"{op}_request": _numbered(items)}
+        return {"request_header": header, "request_body": {"request_payload": payload}}
 
     def disburse(self, *items):
         message = {"transaction_id": "B-1", "disbursements": [{**PAYMENT, **item} for item in items]}
@@ -111,6 +120,13 @@ class Client:
         """[(reference, status)] as listed."""
         listed = self.status(*references).json["message"]["txnstatus_response"]["txn_status"]
         return [(item["reference_id"], item["status"]) for item in listed]
+
+
+def _numbered(items):
+    return [
+        {"reference_id": f"r{index}", "timestamp": "2026-11-21T10:00:00Z", **item}
+        for index, item in enumerate(items)
+    ]
 
 
 HEADER = {

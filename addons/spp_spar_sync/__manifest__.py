@@ -1,7 +1,7 @@
 {
     "name": "SPP SPAR Sync",
     "summary": "Accounts kept in step with SPAR, in order",
-    "version": "17.0.1.0.0",
+    "version": "17.0.1.1.0",
     "development_status": "Beta",
     "category": "Social Protection",
     "author": "SPP contributors",
@@ -15,6 +15,8 @@
         "views/spp_payment_account_views.xml",
         "views/res_partner_views.xml",
         "wizard/spp_spar_settlement_views.xml",
+        "wizard/spp_spar_skip_views.xml",
+        "wizard/spp_spar_pause_views.xml",
         "data/ir_cron.xml",
     ],
 }

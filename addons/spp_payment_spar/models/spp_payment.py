@@ -23,6 +23,7 @@ class Payment(models.Model):
                                         WHEN 'pending' THEN %(pending)s
                                         WHEN 'conflict' THEN %(conflict)s
                                         WHEN 'other' THEN %(other)s
+                                        WHEN 'skipped' THEN %(skipped)s
                                         WHEN 'failed' THEN concat_ws(' ', %(failed)s, known.refusal)
                                         ELSE %(former)s END
                   FROM (SELECT p.id AS payment_id, %(state)s AS state, %(refusal)s AS refusal
@@ -40,6 +41,7 @@ class Payment(models.Model):
                 pending=_("SPAR has not confirmed the account yet."),
                 conflict=_("SPAR holds another account than the registry; an Enrollment Officer decides."),
                 other=_("SPAR keeps another account than the registry: enter that one."),
+                skipped=_("SPAR was not told of the account: an Enrollment Officer skipped it."),
                 failed=_("SPAR did not take the account."),
                 former=_("SPAR was told to pay the payee to another account."),
             )

@@ -14,6 +14,7 @@ SPAR_STATES = [
     ("conflict", "Conflict"),
     ("failed", "Refused"),
     ("other", "SPAR keeps another account"),
+    ("skipped", "Skipped"),
 ]
 
 
@@ -91,6 +92,7 @@ class PaymentAccount(models.Model):
         of_change = SQL(
             """CASE WHEN change.op = 'unset' THEN 'no_id'
                     WHEN change.state IN ('pending', 'sending', 'retry') THEN 'pending'
+                    WHEN change.decision = 'skipped' THEN 'skipped'
                     WHEN change.state = 'superseded' THEN 'other'
                     ELSE change.state END"""
         )

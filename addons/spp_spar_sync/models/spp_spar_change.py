@@ -5,17 +5,20 @@ wire. It is sent later, by a drain (see `drain`), strictly in the order of `seq`
 newest row of an id is ever sent: what an older one, not yet sent, wanted is no longer wanted.
 """
 
-from datetime import timedelta
-
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
 
-from ..wire import Verdict, mask
-
+STATES = [
+    ("pending", "Waiting"),
+    ("sending", "Being sent"),
+    ("retry", "Will be tried again"),
+    ("conflict", "Conflict"),
+    ("failed", "Refused"),
+    ("superseded", "Superseded"),
+    ("done", "Confirmed"),
+]
 OPEN_STATES = ("pending", "sending", "retry")
-LIMITED_TRIES = 5
-LONGEST_WAIT = timedelta(hours=1)
-ANSWER_KEPT = 4000
 FINANCE = "spp_base.group_finance_officer"
 # The id holds a document's value: for those who may read documents.
 DOCUMENTS = "spp_base.group_enrollment_officer,spp_base.group_program_manager,spp_base.group_auditor"
@@ -56,6 +59,9 @@ class SparChange(models.Model):
     )
     target_fa = fields.Char(string="Account sent", readonly=True, groups=FINANCE)
     target_masked = fields.Char(string="We hold", readonly=True)
+    account_print = fields.Char(
+        readonly=True, groups=FINANCE, help="Tells whether two changes are about the same account."
+    )
     expected_previous = fields.Char(
         string="Expected before",
         readonly=True,
@@ -69,15 +75,7 @@ class SparChange(models.Model):
     transaction_id = fields.Char(required=True, readonly=True)
     payload = fields.Json(readonly=True, groups=FINANCE, help="The request, fixed before it is first sent.")
     state = fields.Selection(
-        selection=[
-            ("pending", "Waiting"),
-            ("sending", "Being sent"),
-            ("retry", "Will be tried again"),
-            ("conflict", "Conflict"),
-            ("failed", "Refused"),
-            ("superseded", "Superseded"),
-            ("done", "Confirmed"),
-        ],
+        selection=STATES,
         required=True,
         default="pending",
         readonly=True,
@@ -100,7 +98,9 @@ class SparChange(models.Model):
         help="A request was sent and its answer never read: SPAR may act on it later still.",
     )
     done_at = fields.Datetime(string="Confirmed at", readonly=True)
-    decision = fields.Selection(selection=[("ours", "Ours wins"), ("theirs", "Keep theirs")], readonly=True)
+    decision = fields.Selection(
+        selection=[("ours", "Ours wins"), ("theirs", "Keep theirs"), ("skipped", "Skipped")], readonly=True
+    )
     decision_reason = fields.Char(readonly=True)
     decided_by = fields.Many2one(comodel_name="res.users", string="Decided by", readonly=True)
     decided_at = fields.Datetime(readonly=True)
@@ -112,10 +112,13 @@ class SparChange(models.Model):
     def init(self):
         self.env.cr.execute(
             """
-            CREATE INDEX IF NOT EXISTS spp_spar_change_due_idx
-                ON spp_spar_change (mapper_id, spar_id) WHERE next_try_at IS NOT NULL;
+            DROP INDEX IF EXISTS spp_spar_change_due_idx;
+            CREATE INDEX IF NOT EXISTS spp_spar_change_next_idx
+                ON spp_spar_change (mapper_id, next_try_at, id) WHERE next_try_at IS NOT NULL;
             CREATE INDEX IF NOT EXISTS spp_spar_change_newest_idx
                 ON spp_spar_change (account_id, id DESC);
+            CREATE INDEX IF NOT EXISTS spp_spar_change_after_idx
+                ON spp_spar_change (after_id) WHERE after_id IS NOT NULL;
             """
         )
 
@@ -132,17 +135,26 @@ class SparChange(models.Model):
     # Actions
 
     def action_retry(self):
-        """Try again now what was refused or is waiting for its next try."""
+        """Try again now what was refused, was skipped or is waiting for its next try."""
         self._check_may_settle()
+        self._lock_ids()
         for change in self.sudo():  # rows are written by the system only; the caller's right was checked
-            if change.state not in ("retry", "failed"):
+            if change.state not in ("retry", "failed") and change.decision != "skipped":
                 raise UserError(
-                    _("Only a change that was refused or waits for its next try can be tried again.")
+                    _("Only a change that was refused, skipped or waits for its next try can be tried again.")
                 )
             if change.op == "set" and not change.target_fa:
                 raise UserError(_("Correct the account first: %s", change.reason))
             change._check_newest()
-            change.write({"state": "retry", "next_try_at": fields.Datetime.now(), "attempts": 0})
+            change.write(
+                {
+                    "state": "retry",
+                    "next_try_at": fields.Datetime.now(),
+                    "attempts": 0,
+                    "decision": change.decision if change.decision != "skipped" else False,
+                }
+            )
+        self.sudo()._states_changed()
         self.mapper_id._enqueue_drain()
         return True
 
@@ -151,8 +163,8 @@ class SparChange(models.Model):
         self._check_may_settle()
         if choice not in ("ours", "theirs"):
             raise UserError(_("Choose either ours or theirs."))
-        if not (reason or "").strip():
-            raise UserError(_("Give the reason of the decision."))
+        reason = self._given_reason(reason)
+        self._lock_ids()
         for change in self.sudo():  # as in action_retry
             if change.state != "conflict":
                 raise UserError(_("Only a conflict can be settled."))
@@ -179,11 +191,44 @@ class SparChange(models.Model):
                 new={"decision": choice},
                 note=reason,
             )
+        self.sudo()._release_followers()
+        self.sudo()._states_changed()
+        self.mapper_id._enqueue_drain()
+        return True
+
+    def action_skip(self, reason):
+        """Do not send these changes, and go on with what waits behind them. The reason is kept.
+
+        SPAR keeps what it holds, and payments to the account stay held; `action_retry` takes it back.
+        """
+        self._check_may_settle()
+        reason = self._given_reason(reason)
+        self._lock_ids()
+        for change in self.sudo():  # as in action_retry
+            if change.state not in ("pending", "retry", "failed"):
+                raise UserError(_("Only a change that waits or was refused can be skipped."))
+            change._check_newest()
+            change.write(
+                {
+                    "state": "superseded",
+                    "next_try_at": False,
+                    "decision": "skipped",
+                    "decision_reason": reason,
+                    "decided_by": self.env.uid,
+                    "decided_at": fields.Datetime.now(),
+                    "reason": _("Skipped: %s", reason),
+                }
+            )
+            self.env["spp.audit.entry"]._log(
+                "SPAR change skipped", change, new={"ours": change.target_masked}, note=reason
+            )
+        self.sudo()._release_followers()
         self.sudo()._states_changed()
         self.mapper_id._enqueue_drain()
         return True
 
     def action_open_settlement(self):
+        """Ask for the decision about a conflict."""
         self.ensure_one()
         self._check_may_settle()
         return {
@@ -193,6 +238,18 @@ class SparChange(models.Model):
             "view_mode": "form",
             "target": "new",
             "context": {"default_change_id": self.id},
+        }
+
+    def action_open_skip(self):
+        """Ask for the reason why changes are skipped."""
+        self._check_may_settle()
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Skip without sending"),
+            "res_model": "spp.spar.skip",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_change_ids": self.ids},
         }
 
     # Business methods
@@ -223,6 +280,57 @@ class SparChange(models.Model):
     def _states_changed(self):
         """Hook: these changes are new, or reached another state."""
 
+    def _release_followers(self):
+        """What waited for one of these may go, if it is concluded. Returns whether there was any."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE spp_spar_change follower SET next_try_at = %s, reason = NULL
+                  FROM spp_spar_change before
+                 WHERE follower.after_id = before.id AND before.id = ANY(%s)
+                   AND before.state IN ('done', 'superseded')
+                   AND follower.state = 'pending' AND follower.next_try_at IS NULL
+                """,
+                fields.Datetime.now(),
+                self.ids,
+            )
+        )
+        self.invalidate_model()
+        return bool(self.env.cr.rowcount)
+
+    def _words(self):
+        """Why a drain closes a change, by what it found."""
+        return {
+            "superseded": _("A younger change took its place."),
+            "other": _("SPAR holds another account, which came through another channel."),
+            "gone": _("SPAR no longer holds an account for this ID; it was removed through another channel."),
+        }
+
+    def _lock_ids(self):
+        """Refuse while a drain is working on one of these: it would write over what is decided here."""
+        changes = self.sudo()
+        changes.invalidate_recordset()
+        for change in changes.sorted("spar_id"):
+            self.env.cr.execute(
+                SQL(
+                    "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))",
+                    change.spar_id,
+                    change.mapper_id.id,
+                )
+            )
+            if not self.env.cr.fetchone()[0]:
+                raise UserError(
+                    _("%s is being sent at this moment. Try again in a minute.", change.display_name)
+                )
+
+    @api.model
+    def _given_reason(self, reason):
+        reason = (reason or "").strip()
+        if not reason:
+            raise UserError(_("Give the reason of the decision."))
+        return reason
+
     def _check_may_settle(self):
         if not self.env.user.has_group("spp_base.group_enrollment_officer"):
             raise AccessError(_("Only an Enrollment Officer decides about account changes."))
@@ -235,52 +343,3 @@ class SparChange(models.Model):
             limit=1,
         ):
             raise UserError(_("A younger change for the same SPAR ID has taken the place of this one."))
-
-    # What the drain does with a change; it holds the lock of its SPAR id
-
-    def _observe(self, fa):
-        self.write({"observed_fa": fa, "observed_masked": mask(fa), "observed_at": fields.Datetime.now()})
-
-    def _set_sending(self):
-        now = fields.Datetime.now()
-        self.write({"state": "sending", "sent_at": now, "next_try_at": now + self.mapper_id._settle_time()})
-
-    def _set_done(self, look_again_at=None):
-        self.write(
-            {
-                "state": "done",
-                "done_at": fields.Datetime.now(),
-                "next_try_at": look_again_at,
-                "reason": False,
-                "last_code": False,
-            }
-        )
-
-    def _set_conflict(self):
-        reason = _("SPAR holds another account, which came through another channel.")
-        if not self.observed_fa:
-            reason = _("SPAR no longer holds an account for this ID; it was removed through another channel.")
-        self.write({"state": "conflict", "reason": reason, "next_try_at": False})
-
-    def _set_superseded(self):
-        self.write(
-            {"state": "superseded", "reason": _("A younger change took its place."), "next_try_at": False}
-        )
-
-    def _put_off(self, outcome):
-        """After an answer that settles nothing: try again later, or give it to a person."""
-        now = fields.Datetime.now()
-        if self.state == "done":  # it was only looked at once more
-            self.next_try_at = now + LONGEST_WAIT
-            return
-        values = {"reason": outcome.reason, "last_code": outcome.code}
-        if outcome.lost and self.state == "sending":
-            values["lost_at"] = now
-        if outcome.verdict is Verdict.PERMANENT or (outcome.limited and self.attempts >= LIMITED_TRIES):
-            values.update(state="failed", next_try_at=False)
-        elif outcome.verdict is Verdict.STOP:
-            values.update(state="retry", next_try_at=now)
-        else:
-            wait = min(self.mapper_id._settle_time() * 2 ** min(self.attempts - 1, 10), LONGEST_WAIT)
-            values.update(state="retry", next_try_at=now + wait)
-        self.write(values)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from odoo import fields
 from odoo.sql_db import db_connect
 from odoo.tests import tagged
 
@@ -129,7 +130,8 @@ class TestDrain(SparCase):
         self.assertEqual((change.state, bool(change.next_try_at)), ("done", True))
         self.control("set", id=SPAR_ID, fa=OLD)  # the lost one arrives after all
         self.later()
-        self.queued(person)[0].lost_at -= timedelta(days=1)
+        for name in ("sent_at", "lost_at"):
+            self.queued(person)[0][name] -= timedelta(days=1)
         self.drain()
         self.assertEqual(self.spar()[0], {SPAR_ID: NEW})
         self.assertEqual((change.state, bool(change.next_try_at)), ("done", False))
@@ -137,7 +139,8 @@ class TestDrain(SparCase):
     def test_sender_that_died_is_asked_about(self):
         person = self.person("A1")
         change = self.queued(person)
-        change._set_sending()
+        now = fields.Datetime.now()
+        change.write({"state": "sending", "sent_at": now, "next_try_at": now + timedelta(minutes=1)})
         self.control("set", id=SPAR_ID, fa=OLD)  # its request had arrived
         self.drain()
         self.assertEqual(change.state, "sending", "not before the mapper had its time")

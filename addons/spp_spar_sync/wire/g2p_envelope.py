@@ -1,41 +1,45 @@
-"""SPAR 1.x: the G2P Connect envelope (`header`/`message`), accounts as strings, synchronous paths.
-
-Three layers are read: HTTP status, envelope status, and one status per item, found by its reference_id
-(resolve answers in another order than asked). HTTP 200 and an envelope `succ` say nothing about the items.
-"""
-
-import json
+"""SPAR 1.x: the G2P Connect envelope (`header`/`message`), accounts as strings, synchronous paths."""
 
 from .dialect import Dialect
-from .outcome import Outcome, Reading, Verdict
+from .outcome import Reading
+from .reading import by_envelope, by_items, by_status, no_mapper, parse
+from .templates import check_template, fill, mask
 
-MISSES = {"succ.fa.not_linked_to_id", "succ.id.not_found", "succ.fa.not_found"}
-PERMANENT_ENVELOPE = ("rjct.action.", "rjct.version.invalid", "rjct.total_count.", "rjct.message_ts.invalid")
-PERMANENT_ITEM = {
-    "rjct.id.invalid": "SPAR refuses the id.",
-    "rjct.fa.invalid": "SPAR refuses the account.",
-    "rjct.name.invalid": "SPAR refuses the name.",
-    "rjct.beneficiary_name.invalid": "SPAR refuses the name.",
-    "rjct.mobile_number.invalid": "SPAR refuses the phone number.",
-    "rjct.timestamp.invalid": "SPAR refuses the time stamp.",
-}
-LINKED = "SPAR says that the id is already linked."
-NOT_LINKED = "SPAR says that the id is not linked."
+ACCOUNT_NAMES = {"number", "bic", "provider"}
 
 
 class G2PEnvelope(Dialect):
     code = "1.1"
+    default_path = "/sync"
 
-    def item(self, reference_id, timestamp, spar_id, fa=None):
+    def check_recipe(self, recipe):
+        check_template(recipe.template, ACCOUNT_NAMES, ["number"])
+
+    def account(self, kind, values, recipe, labels=None):
+        return fill(recipe.template, values, labels, ["number"] if kind == "email_wallet" else [])
+
+    def item(self, reference_id, timestamp, spar_id, fa=None, strategy_id=0):
         request = {"reference_id": reference_id, "timestamp": timestamp, "id": spar_id}
         if fa:
             request["fa"] = fa
+            if (
+                strategy_id
+            ):  # tells the mapper's other readers how the string was made; they look at element 0
+                request["additional_info"] = [{"strategy_id": strategy_id}]
         return request
 
-    def question(self, reference_id, timestamp, spar_id):
-        return {"reference_id": reference_id, "timestamp": timestamp, "id": spar_id, "scope": "details"}
-
-    def message(self, operation, items, *, message_id, transaction_id, timestamp, sender_id, receiver_id):
+    def message(
+        self,
+        operation,
+        items,
+        *,
+        message_id,
+        transaction_id,
+        timestamp,
+        sender_id,
+        receiver_id,
+        sender_url="",
+    ):
         return {
             "header": {
                 "version": "1.0.0",
@@ -43,7 +47,7 @@ class G2PEnvelope(Dialect):
                 "message_ts": timestamp,
                 "action": operation,
                 "sender_id": sender_id,
-                "sender_uri": "",
+                "sender_uri": sender_url,
                 "receiver_id": receiver_id,
                 "total_count": len(items),
                 "is_msg_encrypted": False,
@@ -54,98 +58,19 @@ class G2PEnvelope(Dialect):
     def same(self, ours, theirs):
         return ours == theirs
 
+    def mask(self, fa):
+        return mask(fa)
+
     def read_answer(self, operation, items, status, text):
         if status != 200:
-            return Reading(_by_status(status, text))
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = None
-        header = body.get("header") if isinstance(body, dict) else None
+            return Reading(by_status(status, text))
+        body = parse(text)
+        header, message = body.get("header"), body.get("message")
         if not isinstance(header, dict):
-            reason = "The answer is not one of a SPAR mapper; the address may lead to something else."
-            return Reading(Outcome(Verdict.ASK, reason, lost=True))
-        message = body.get("message")
+            return no_mapper()
         answers = message.get(f"{operation}_response") if isinstance(message, dict) else None
-        answers = [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
         if header.get("status") == "rjct" and not answers:
-            return Reading(_by_envelope(str(header.get("status_reason_code") or "")))
-        asked = {item["reference_id"]: item for item in items}
-        outcomes = {}
-        for answer in answers:
-            reference = answer.get("reference_id")
-            if isinstance(reference, str) and reference in asked:
-                outcomes[reference] = _by_item(operation, asked[reference], answer)
-        return Reading(items=outcomes)
-
-
-def _by_status(status, text):
-    code = _error_code(text) or f"HTTP {status}"
-    if status in (401, 403):
-        return Outcome(Verdict.STOP, "SPAR does not let this system in.", code)
-    if status in (404, 405) or 300 <= status < 400:
-        return Outcome(Verdict.STOP, "There is no SPAR mapper at this address and path.", code)
-    if status == 429:
-        return Outcome(Verdict.ASK, "SPAR asks for fewer requests.", code)
-    if 400 <= status < 500:
-        return Outcome(Verdict.PERMANENT, "SPAR cannot read the request.", code)
-    # A missing or malformed signature also comes as 500, and nothing tells it from a fault of the server.
-    reason = f"SPAR answered with a fault of its own (HTTP {status})."
-    return Outcome(Verdict.ASK, reason, code, lost=True)
-
-
-def _error_code(text):
-    try:
-        return str(json.loads(text)["errors"][0]["code"])
-    except (ValueError, LookupError, TypeError):
-        return ""
-
-
-def _by_envelope(code):
-    if code == "rjct.jwt.invalid":
-        return Outcome(Verdict.STOP, "SPAR does not accept this system's signature.", code)
-    if code.startswith(PERMANENT_ENVELOPE):
-        return Outcome(Verdict.PERMANENT, "SPAR refuses the message as it was made.", code)
-    if code == "rjct.message_id.duplicate":
-        return Outcome(Verdict.ASK, "SPAR says that it has had this message before.", code)
-    return Outcome(Verdict.RETRY, "SPAR refuses the whole message.", code, limited=True)
-
-
-def _by_item(operation, asked, answer):
-    status = answer.get("status")
-    code = str(answer.get("status_reason_code") or "")
-    if status == "succ":
-        return _by_success(operation, asked, answer, code)
-    if status in ("rcvd", "pdng"):
-        return Outcome(Verdict.ASK, "SPAR has the request and has not decided yet.", code, lost=True)
-    return _by_refusal(operation, code, str(answer.get("status_reason_message") or ""))
-
-
-def _by_success(operation, asked, answer, code):
-    if operation != "resolve":
-        return Outcome(Verdict.DONE, code=code)
-    # A miss is also `succ`, and echoes the fa that was asked for: the code and the id are read first.
-    if code in MISSES or not answer.get("id"):
-        return Outcome(Verdict.DONE, "SPAR holds no account for this id.", code)
-    fa = answer.get("fa")
-    if answer["id"] != asked["id"] or not (isinstance(fa, str) and fa):
-        return Outcome(
-            Verdict.ASK, "SPAR answered about another id or without an account.", code, limited=True
+            return Reading(by_envelope(str(header.get("status_reason_code") or "")))
+        return Reading(
+            items=by_items(operation, items, answers, lambda fa: fa if isinstance(fa, str) else "")
         )
-    return Outcome(Verdict.DONE, code=code, found=True, fa=fa)
-
-
-def _by_refusal(operation, code, words):
-    # Mappers before 1.0 say `rjct.id.invalid` for both, and only the message tells them apart.
-    says_exist = code == "rjct.id.invalid" and "exist" in words
-    if operation == "link" and (code == "rjct.reference_id.duplicate" or says_exist):
-        return Outcome(Verdict.ASK, LINKED, code)
-    if operation == "update" and (code == "rjct.reference_id.duplicate" or says_exist):
-        return Outcome(Verdict.ASK, NOT_LINKED, code)
-    if operation == "unlink" and code == "rjct.id.invalid":
-        return Outcome(Verdict.ASK, NOT_LINKED, code)
-    if code in PERMANENT_ITEM:
-        return Outcome(Verdict.PERMANENT, PERMANENT_ITEM[code], code)
-    if code == "rjct.unknown.retry":
-        return Outcome(Verdict.RETRY, "SPAR asks to try again.", code)
-    return Outcome(Verdict.RETRY, "SPAR refuses the request without a reason we know.", code, limited=True)

@@ -27,6 +27,7 @@ class Outcome:
     lost: bool = False  # the request may still be acted on after this answer
     found: bool = False  # resolve only: the id is linked
     fa: str = ""  # resolve only: the account it is linked to
+    answer: str = ""  # the item of the answer, as it came
 
 
 @dataclasses.dataclass(frozen=True)

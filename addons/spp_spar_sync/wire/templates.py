@@ -81,4 +81,9 @@ def mask(fa):
     """
     kind, colon, rest = fa.rpartition(":") if fa.count(":") == 1 else ("", "", fa)
     value, at, provider = rest.rpartition("@") if "@" in rest else (rest, "", "")
-    return f"{kind}{colon}••••{value[-4:] if len(value) > 7 else ''}{at}{provider}" if fa else ""
+    return f"{kind}{colon}{mask_value(value)}{at}{provider}" if fa else ""
+
+
+def mask_value(value):
+    """A number without what would tell it."""
+    return "••••" + (value[-4:] if len(value) > 7 else "")

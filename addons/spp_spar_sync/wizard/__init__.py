@@ -1,1 +1,3 @@
+from . import spp_spar_pause
 from . import spp_spar_settlement
+from . import spp_spar_skip
