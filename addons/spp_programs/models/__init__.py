@@ -52,6 +52,7 @@ from . import approval_chain
 from . import cycle_replay
 from . import program_approval
 from . import payment_approval
+from . import payment_destination
 from . import separation
 from . import audited
 from . import spp_cel_variable

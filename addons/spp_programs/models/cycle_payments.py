@@ -255,8 +255,14 @@ class Cycle(models.Model):
             raise AccessError(
                 _("You submitted or approved %s: somebody else sends its payments.", self.display_name)
             )
-        if self.env["spp.payment"].sudo().search_count([*ready, ("create_uid", "=", self.env.uid)], limit=1):
-            raise AccessError(_("You prepared payments of %s: somebody else sends them.", self.display_name))
+        mine = ["|", ("create_uid", "=", self.env.uid), ("confirmed_by", "=", self.env.uid)]
+        if self.env["spp.payment"].sudo().search_count([*ready, *mine], limit=1):
+            raise AccessError(
+                _(
+                    "You prepared payments of %s, or confirmed payees: somebody else sends them.",
+                    self.display_name,
+                )
+            )
 
     def _barred_from_release(self):
         """Users who had a part in the cycle, and so do not send its payments."""

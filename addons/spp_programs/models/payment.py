@@ -769,11 +769,12 @@ class Payment(models.Model):
                   FROM spp_payment p
                   JOIN spp_payment_account a ON a.id = p.account_id
                  WHERE p.state IN ('ready', 'held') AND NOT (%s)
-                   AND (a.state <> 'active' OR (a.number, a.kind, a.provider_id)
+                   AND (a.state <> 'active' OR NOT a.is_primary OR (a.number, a.kind, a.provider_id)
                         IS DISTINCT FROM (p.account_number, p.account_kind, p.account_provider_id))
                 """,
                 _(
-                    "The account was ended or changed after the payment was prepared: use the current account, or cancel."
+                    "The account was ended or changed after the payment was prepared, or another one is the primary one "
+                    "now: use the current account, or cancel."
                 ),
                 self._needs_no_account(),
             ),

@@ -15,9 +15,11 @@ class PaymentsMixin:
 
     @classmethod
     def give_account(cls, person, number, **vals):
-        return cls.env["spp.payment.account"].create(
+        account = cls.env["spp.payment.account"].create(
             {"partner_id": person.id, "kind": "bank", "provider_id": cls.bank.id, "number": number, **vals}
         )
+        account.flush_recordset()  # as who entered it, and not as who looks next
+        return account
 
     @classmethod
     def make_payees(cls, count, prefix="Payee"):

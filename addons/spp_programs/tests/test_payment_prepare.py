@@ -121,7 +121,10 @@ class TestPaymentPrepare(PaymentsCase):
         self.assertEqual(cycle.payment_ids.state, "held")
         self.assertIn("no head", cycle.payment_ids.state_reason)
         membership.is_head = True
+        membership.flush_recordset()
         cycle.with_user(self.manager).action_recheck_payments()
+        self.assertIn("approved with another payee", cycle.payment_ids.state_reason)
+        cycle.payment_ids.with_user(self.manager).action_let_go("She is the head")
         self.assertEqual((cycle.payment_ids.state, cycle.payment_ids.payee_id), ("ready", person))
 
 
@@ -138,6 +141,8 @@ class TestPaymentHolds(PaymentsCase):
         first_batch = cycle.payment_batch_ids
         self.give_account(person, "77001122")
         cycle.with_user(self.finance).action_recheck_payments()
+        self.assertIn("approved with another account", held.state_reason)
+        held.with_user(self.finance).action_let_go("The bank confirmed it")
         self.assertEqual((held.state, held.account_number), ("ready", "77001122"))
         self.assertFalse(held.state_reason)
         self.assertEqual(held.batch_id, cycle.payment_batch_ids - first_batch)
