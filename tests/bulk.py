@@ -37,6 +37,8 @@ LATE_ROW = {
         SELECT 1 FROM spp_entitlement
          WHERE id = (SELECT max(id) FROM spp_entitlement WHERE cycle_id = %(id)s) FOR UPDATE""",
     "action_prepare_payments": "LOCK TABLE spp_payment_batch IN SHARE MODE",
+    "action_read": "LOCK TABLE spp_payment_result_row IN SHARE MODE",
+    "action_apply": "LOCK TABLE spp_fund_entry IN SHARE MODE",
 }
 
 

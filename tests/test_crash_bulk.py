@@ -1,7 +1,10 @@
 """kill -9 in the middle of each bulk action: the next try ends in the same state as one that nothing disturbed."""
 
+import base64
+
 import bulk
 import pytest
+from money_laws import broken
 
 from scripts import database, job
 
@@ -75,6 +78,55 @@ def test_a_run_whose_workers_all_die_ends_and_one_click_repeats_it(system):
     again = life.session("officer")("spp.run", "action_retry", [run])
     assert bulk.over(life.session("officer"), again)["state"] == "done"
     assert life.state()["members"]
+
+
+def test_results_killed_while_they_are_read_and_while_they_are_applied_count_once(system):
+    life = Life(system, "RESULTS")
+    payer = life.session("manager")("spp.payment.manager", "create", {"name": "Post", "provider": "file"})
+    life.session("manager")("spp.program", "write", [life.ids["spp.program"]], {"payment_manager_id": payer})
+    for action in (
+        "action_import_candidates", "action_enroll", "action_decide", "action_compute", "action_submit",
+        "action_approve", "action_prepare_payments",
+    ):  # fmt: skip
+        model, _action, arguments, who = next(row for row in ACTIONS if row[1] == action)
+        assert life.act(model, action, arguments, who)["state"] == "done", action
+    life.session("releaser")("spp.cycle", "action_send_payments", [life.ids["spp.cycle"]])
+    issued = [("cycle_id", "=", life.ids["spp.cycle"]), ("state", "=", "accepted")]
+    system.chain()._wait("the file", lambda: life.session("finance")("spp.payment", "search_count", issued))
+    payments = life.session("finance")("spp.payment", "search_read", issued, ["reference", "amount"])
+    lines = [f"{payment['reference']},paid,{payment['amount']:.2f}" for payment in payments]
+    content = "\n".join(["reference,outcome,amount", *lines])
+
+    wizard = life.session("finance")("spp.payment.result.read", "create", {
+        "manager_id": payer, "file_name": "post.csv", "file": base64.b64encode(content.encode()).decode(),
+    })  # fmt: skip
+    with bulk.held(system.name, "action_read", 0):
+        opened = life.session("finance")("spp.payment.result.read", "action_read", [wizard])
+        bulk.kill_held(system)
+    assert result_of(life, system, opened["res_id"], "read") == ("read", len(payments))
+
+    before = life.state()
+    with bulk.held(system.name, "action_apply", 0):
+        life.session("finance")("spp.payment.result", "action_apply", [opened["res_id"]])
+        bulk.kill_held(system)
+    assert life.state() == before
+    assert result_of(life, system, opened["res_id"], "apply") == ("applied", len(payments))
+    paid = [("cycle_id", "=", life.ids["spp.cycle"]), ("state", "=", "paid")]
+    assert life.session("finance")("spp.payment", "search_count", paid) == len(payments)
+    assert not broken(system.name)
+
+
+def result_of(life, system, result, action):
+    """Start the killed server, wait until its run has gone on to the end; the result's state and number of rows."""
+    system.start()
+    life.sessions.clear()
+    finance = life.session("finance")
+    about = [("res_model", "=", "spp.payment.result"), ("res_id", "=", result)]
+    (run,) = finance("spp.run", "search", [*about, ("kind", "=", f"payment_result_{action}")])
+    ended = bulk.over(finance, run, wake=system.name)
+    assert ended["state"] == "done" and ended["deaths"] >= 1, ended
+    (row,) = finance("spp.payment.result", "read", [result], ["state", "row_count"])
+    return row["state"], row["row_count"]
 
 
 class Life:

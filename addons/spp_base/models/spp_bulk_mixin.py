@@ -78,7 +78,7 @@ class BulkMixin(models.AbstractModel):
         run = runs._at_work(self, kind).get(self.id)
         if run:
             # sudo: what a run was asked to do, compared and shown to nobody
-            if run.sudo().arguments != list(arguments):
+            if (run.sudo().arguments or []) != list(arguments):  # no arguments are kept as none
                 raise BeingChanged(
                     _("%s is at work, about something else. Try again when it has ended.", run.sudo().name)
                 )

@@ -2,9 +2,10 @@
 
 Rows are stored and judged by one statement, and judged again when they are applied. What is in order changes its
 payment; what contradicts the books becomes a contradiction; what is wrong is listed with the reason. None of them
-stops the rest.
+stops the rest. Reading a file and applying what was read are bulk actions: runs, and in a job where there are many rows.
 """
 
+import base64
 import hashlib
 import json
 from decimal import Decimal
@@ -12,6 +13,8 @@ from decimal import Decimal
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
+
+from odoo.addons.spp_base.models.spp_bulk_mixin import BeingChanged
 
 from ..tools import sheet
 from ..tools.money import PLAIN
@@ -57,13 +60,51 @@ class PaymentManager(models.Model):
             string; needed where it was paid or returned), and where there are any `currency`, `date`, `reason`,
             `evidence` and `collected_by` (`evidence` is needed where money was handed out)
         :param request_key: chosen by the caller; a call that is repeated with it applies nothing and answers the same
-        :return: {"result": id of the spp.payment.result, "rows", "applied", "already", "contradictions": numbers,
+        :return: {"result": id of the spp.payment.result, "state": "applied", or "read" while many rows are applied in
+            the background by the spp.run "run" (else 0), "rows", "applied", "already", "contradictions": numbers,
             "errors": [{"row": 1 for the first, "reference", "problem", "message"}]}
         """
-        result = self._read_results(rows, request_key, name=request_key, apply=True)
+        at_once = isinstance(rows, list) and len(rows) < self.env["spp.payment.result"]._rows_at_once()
+        result = self._read_results(rows, request_key, name=request_key, apply=at_once)
         if result.state == "read":
             result.action_apply()
         return result._answer()
+
+    def _read_file(self, name, content):
+        """Read a file of results, in a job where it is long; or find what the same file was read as before."""
+        self.ensure_one()
+        key = f"file:{hashlib.sha256(content).hexdigest()}"
+        result = self._known_results(key)
+        if not result:
+            made = self.env["spp.payment.result"]._create_guarded(
+                [
+                    {
+                        "name": name,
+                        "manager_id": self.id,
+                        "request_key": key,
+                        "fingerprint": hashlib.sha256(content).hexdigest(),
+                        "state": "reading",
+                        "file": base64.b64encode(content),
+                        "read_by": self.env.uid,
+                        "read_at": fields.Datetime.now(),
+                    }
+                ]
+            )
+            result = made.with_env(self.env)
+            result.action_read()
+        return result
+
+    def _known_results(self, key):
+        """Results of this manager that were read with the key, none being read with it at this moment."""
+        results = self.env["spp.payment.result"]
+        results._check_importer()
+        self.check_access_rights("read")
+        self.check_access_rule("read")
+        self.env.cr.execute(
+            SQL("SELECT id FROM spp_payment_manager WHERE id = %s FOR NO KEY UPDATE", self.id),
+            log_exceptions=False,  # a call that is repeated at once waits, and then finds the first one's result
+        )
+        return results.search([("manager_id", "=", self.id), ("request_key", "=", key)])
 
     def preview_results(self, rows, request_key):
         """Say what `import_results` with the same rows and key would do, and change no payment. See there."""
@@ -74,8 +115,6 @@ class PaymentManager(models.Model):
         self.ensure_one()
         results = self.env["spp.payment.result"]
         results._check_importer()
-        self.check_access_rights("read")
-        self.check_access_rule("read")
         key = (request_key or "").strip()
         if not key:
             raise UserError(_("Results need a request key."))
@@ -83,22 +122,19 @@ class PaymentManager(models.Model):
             raise UserError(_("Results are a list of rows, each with a reference and an outcome."))
         if len(rows) > sheet.MOST_ROWS:
             raise UserError(_("At most %s rows at once.", sheet.MOST_ROWS))
-        clean = [[str(row.get(column) or "").strip() for column in COLUMNS] for row in rows]
+        clean = _clean(rows)
         fingerprint = hashlib.sha256(json.dumps(clean).encode()).hexdigest()
-        self.env.cr.execute(
-            SQL("SELECT id FROM spp_payment_manager WHERE id = %s FOR NO KEY UPDATE", self.id),
-            log_exceptions=False,  # a call that is repeated at once waits, and then finds the first one's result
-        )
-        result = results.search([("manager_id", "=", self.id), ("request_key", "=", key)])
+        result = self._known_results(key)
         if result:
             if result.fingerprint != fingerprint:
                 raise UserError(_("The request key %s was used before, for other rows.", key))
             return result
         # sudo: results are kept by these methods only; the role was checked.
-        result = results.sudo()._make(self, name, key, fingerprint, clean, "applied" if apply else "ok")
-        result = result.with_env(self.env)
+        result = results.sudo()._insert(self, name, key, fingerprint).with_env(self.env)
+        result._add_rows(clean, "applied" if apply else "ok")
         if apply:
-            result._apply_rows()
+            run = self.env["spp.run"]._start("payment_result_apply", result._run_name(), result)
+            result._apply_rows(run.with_context(run_at_once=True))
         return result
 
 
@@ -106,11 +142,12 @@ class PaymentResult(models.Model):
     _name = "spp.payment.result"
     _description = "Payment results"
     _order = "id desc"
-    _inherit = ["spp.guarded.mixin"]
+    _inherit = ["spp.guarded.mixin", "spp.bulk.mixin"]
 
     _guarded_fields = frozenset(
         {
             "name",
+            "file",
             "manager_id",
             "request_key",
             "fingerprint",
@@ -129,10 +166,16 @@ class PaymentResult(models.Model):
     company_id = fields.Many2one(comodel_name="res.company", related="manager_id.company_id")
     request_key = fields.Char(required=True, readonly=True)
     fingerprint = fields.Char(
-        string="SHA-256", required=True, readonly=True, help="Of the rows as they were read."
+        string="SHA-256", required=True, readonly=True, help="Of the file, or of the rows, as they were read."
     )
+    file = fields.Binary(readonly=True, attachment=True, help="The file as it came.")
     state = fields.Selection(
-        selection=[("read", "To be looked at"), ("applied", "Applied"), ("discarded", "Discarded")],
+        selection=[
+            ("reading", "Being read"),
+            ("read", "To be looked at"),
+            ("applied", "Applied"),
+            ("discarded", "Discarded"),
+        ],
         required=True,
         readonly=True,
         default="read",
@@ -148,6 +191,9 @@ class PaymentResult(models.Model):
     fine_count = fields.Integer(string="In order", compute="_compute_counts")
     contradiction_count = fields.Integer(string="Contradictions", compute="_compute_counts")
     problem_count = fields.Integer(string="Wrong", compute="_compute_counts")
+    read_problem = fields.Char(
+        compute="_compute_read_problem", compute_sudo=True, help="Why the file could not be read."
+    )
 
     _sql_constraints = [
         ("request_once", "UNIQUE(manager_id, request_key)", "These results were read before."),
@@ -166,33 +212,49 @@ class PaymentResult(models.Model):
             result.fine_count = sum(of_result.get(verdict, 0) for verdict in ("ok", "applied", "already"))
             result.problem_count = result.row_count - result.fine_count - result.contradiction_count
 
+    def _compute_read_problem(self):
+        for result in self:
+            run = self.env["spp.run"].search(
+                [("res_model", "=", self._name), ("res_id", "=", result.id), ("kind", "=", "payment_result_read")],
+                limit=1,
+            )  # fmt: skip
+            result.read_problem = result.state == "reading" and (
+                run.message or _("The file was not read to its end.")
+            )
+
     # ------------------------------------------------------------------ actions
 
-    def action_apply(self):
-        """Apply the rows that are in order, as things stand now. Role: finance officer."""
+    def action_read(self):
+        """Read the file of these results once more, where reading it did not come to an end. Role: finance officer.
+
+        :return: id of the run (spp.run)
+        """
+        self.ensure_one()
         self._check_importer()
-        for result in self:
-            result._lock()
-            if result.state != "read":
-                raise UserError(_("%s was applied or discarded before.", result.name))
-            result._judge()
-            # The unique index on what was applied refuses a second time, whoever does it at the same moment.
-            self.env.cr.execute(
-                SQL(
-                    "UPDATE spp_payment_result_row SET verdict = 'applied' WHERE result_id = %s AND verdict = 'ok'",
-                    result.id,
-                )
-            )
-            result._apply_rows()
-        return True
+        self._check_result_state("reading")
+        content = base64.b64decode(self.sudo().file)  # sudo: a file of this user's role, read whole
+        return self._bulk("read", _("Read results: %s", self.name), rows=sheet.about_rows(self.name, content))
+
+    def action_apply(self):
+        """Apply the rows that are in order, as things stand then. Role: finance officer.
+
+        :return: id of the run (spp.run)
+        """
+        self.ensure_one()
+        self._check_importer()
+        self._check_result_state("read")
+        return self._bulk("apply", self._run_name(), rows=self.row_count)
 
     def action_discard(self):
-        """Leave results that were looked at unapplied; the same file can be read again. Role: finance officer."""
+        """Leave results unapplied; the same file can be read again. Role: finance officer."""
         self._check_importer()
         for result in self:
             result._lock()
-            if result.state != "read":
-                raise UserError(_("%s was applied or discarded before.", result.name))
+            result._check_result_state("reading", "read")
+            if result.at_work_run_id:
+                raise BeingChanged(
+                    _("%s is at work. Cancel it, or wait for its end.", result.at_work_run_id.sudo().name)
+                )
             result._write_guarded({"state": "discarded", "request_key": f"{result.request_key} #{result.id}"})
         return True
 
@@ -205,15 +267,69 @@ class PaymentResult(models.Model):
 
     # ------------------------------------------------------------------ business
 
+    def _do_read(self, run):
+        self._lock()
+        self._check_importer()
+        self._check_result_state("reading")
+        run._progress(0, stage=_("Reading the file"))
+        try:
+            rows = sheet.read(self.name, base64.b64decode(self.sudo().file))  # sudo: as in action_read
+        except sheet.Unreadable as error:
+            raise UserError(str(error)) from None
+        missing = [column for column in ("reference", "outcome") if column not in rows[0]]
+        if missing:
+            raise UserError(
+                _(
+                    "The file has no column %(missing)s. It may have: %(columns)s.",
+                    missing=", ".join(missing),
+                    columns=", ".join(COLUMNS),
+                )
+            )
+        run._progress(0, total=len(rows), stage=_("Looking up each payment"))
+        self._add_rows(_clean(rows), "ok")
+        self._write_guarded({"state": "read"})
+        self.env.invalidate_all()
+        run._finish(
+            {_("In order"): self.fine_count, _("Contradictions"): self.contradiction_count,
+             _("Wrong"): self.problem_count},
+            _("Nothing is applied yet: look at the rows, then apply them."),
+        )  # fmt: skip
+
+    def _do_apply(self, run):
+        self._lock()
+        self._check_importer()
+        self._check_result_state("read")
+        run._progress(0, total=self.row_count, stage=_("Looking up each payment"))
+        self._judge()
+        # The unique index on what was applied refuses a second time, whoever does it at the same moment.
+        self.env.cr.execute(
+            SQL(
+                "UPDATE spp_payment_result_row SET verdict = 'applied' WHERE result_id = %s AND verdict = 'ok'",
+                self.id,
+            )
+        )
+        self._apply_rows(run)
+
+    def _run_name(self):
+        return _("Apply results: %s", self.name)
+
+    def _check_result_state(self, *states):
+        labels = dict(self._fields["state"]._description_selection(self.env))
+        for result in self:
+            if result.state in ("applied", "discarded"):
+                raise UserError(_("%s was applied or discarded before.", result.name))
+            if result.state not in states:
+                raise UserError(
+                    _("%(result)s: %(state)s.", result=result.name, state=labels[result.state].lower())
+                )
+
     def _check_importer(self):
         self._check_role("finance_officer")
         if self.env.user.spp_area_ids:
             raise AccessError(_("Results are read whole: by somebody who is not limited to areas."))
 
-    @api.model
-    def _make(self, manager, name, key, fingerprint, rows, fine):
+    def _add_rows(self, rows, fine):
         """Keep and judge rows; the verdict of those that are in order is `fine`: "ok", or "applied" at once."""
-        result = self._insert(manager, name, key, fingerprint)
         columns = [list(column) for column in zip(*rows, strict=True)]
         amounts = [row[2] if PLAIN.fullmatch(row[2]) and Decimal(row[2]) > 0 else None for row in rows]
         dates = [_as_date(row[4]) for row in rows]
@@ -252,16 +368,16 @@ class PaymentResult(models.Model):
                   FROM (%(judged)s) judged
                  ORDER BY number
                 """,
-                result=result.id,
-                judged=result._judged_sql(given),
+                result=self.id,
+                judged=self._judged_sql(given),
                 fine=fine,
                 uid=self.env.uid,
                 now=fields.Datetime.now(),
             ),
             log_exceptions=False,
         )
-        return result
 
+    @api.model
     def _insert(self, manager, name, key, fingerprint):
         self.env.cr.execute(
             SQL(
@@ -342,9 +458,9 @@ class PaymentResult(models.Model):
             from_state=[state for _outcome, state in FROM_STATES],
         )
 
-    def _apply_rows(self):
+    def _apply_rows(self, run):
         """Change the payments of the rows that are applied, and list what contradicts the books."""
-        run = self.env["spp.run"]._start("payment_results", _("Results: %s", self.name), self.manager_id)
+        run._progress(0, stage=_("Payments and the fund"))
         self.env.cr.execute(
             SQL(
                 """
@@ -377,7 +493,7 @@ class PaymentResult(models.Model):
         )
         answer = self._answer()
         if len(changed) != answer["applied"]:
-            raise UserError(_("Payments have changed at this very moment. Try again."))
+            raise BeingChanged(_("Payments have changed at this very moment. Try again."))
         self.env["spp.payment.contradiction"].sudo()._list(
             SQL(
                 """
@@ -432,6 +548,7 @@ class PaymentResult(models.Model):
         return {
             "result": self.id,
             "state": self.state,
+            "run": self.env["spp.run"]._at_work(self).get(self.id, self.env["spp.run"]).id or 0,
             "rows": sum(counts.values()),
             "applied": counts.get("applied", 0) + (counts.get("ok", 0) if self.state == "read" else 0),
             "already": counts.get("already", 0),
@@ -477,6 +594,11 @@ class PaymentResultRow(models.Model):
                 ON spp_payment_result_row (payment_id, outcome_text) WHERE verdict = 'applied'
             """
         )
+
+
+def _clean(rows):
+    """Texts of the columns that count, a row each."""
+    return [[str(row.get(column) or "").strip() for column in COLUMNS] for row in rows]
 
 
 def _as_date(text):

@@ -1,13 +1,8 @@
 """Read a file of payment results; what each row would do is shown before anything is applied."""
 
 import base64
-import hashlib
 
-from odoo import _, fields, models
-from odoo.exceptions import UserError
-
-from ..models.payment_result import COLUMNS
-from ..tools import sheet
+from odoo import fields, models
 
 
 class PaymentResultRead(models.TransientModel):
@@ -24,24 +19,9 @@ class PaymentResultRead(models.TransientModel):
     file_name = fields.Char(required=True)
 
     def action_read(self):
-        """Read the file and show what each row would do. Nothing is applied yet."""
+        """Read the file, a long one in a job, and show what each row would do. Nothing is applied yet."""
         self.ensure_one()
-        content = base64.b64decode(self.file)
-        try:
-            rows = sheet.read(self.file_name, content)
-        except sheet.Unreadable as error:
-            raise UserError(str(error)) from None
-        missing = [column for column in ("reference", "outcome") if column not in rows[0]]
-        if missing:
-            raise UserError(
-                _(
-                    "The file has no column %(missing)s. It may have: %(columns)s.",
-                    missing=", ".join(missing),
-                    columns=", ".join(COLUMNS),
-                )
-            )
-        key = f"file:{hashlib.sha256(content).hexdigest()}"
-        result = self.manager_id._read_results(rows, key, name=self.file_name)
+        result = self.manager_id._read_file(self.file_name, base64.b64decode(self.file))
         return {
             "type": "ir.actions.act_window",
             "res_model": "spp.payment.result",
