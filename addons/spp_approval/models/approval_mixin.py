@@ -108,6 +108,9 @@ class ApprovalMixin(models.AbstractModel):
         """Users who prepared what is submitted, besides who submits it. None of them approves."""
         return self.env["res.users"]
 
+    def _approval_lock(self, request):
+        """Lock what a decision will change, before the request is locked: whoever decides takes locks in this order."""
+
     def _approval_approve(self, request, comment, on_behalf_of):
         """Take an approval; a model whose last approval is a lot of work has a job do this."""
         return request._decide("approved", comment, on_behalf_of)

@@ -225,6 +225,9 @@ class ApprovalRequest(models.Model):
             request._check_visible()
             if request.submitted_by != self.env.user:
                 raise AccessError(_("%s was submitted by somebody else.", request.name))
+            record = request._record()
+            if record is not None:
+                record._approval_lock(request)
             request._lock()
             request._end("withdrawn", self._given_reason(reason))
         return True
@@ -426,13 +429,14 @@ class ApprovalRequest(models.Model):
         """Take the present user's decision. Locks the request: of two at the same instant, one is told to wait."""
         self.ensure_one()
         self._check_visible()
+        record = self._record()
+        if record is None:
+            raise UserError(_("What %s is about no longer exists.", self.name))
+        record._approval_lock(self)
         self._lock()
         if self.state != "waiting":
             self._refuse_state()
         principal = self._principal(on_behalf_of)
-        record = self._record()
-        if record is None:
-            raise UserError(_("What %s is about no longer exists.", self.name))
         if decision == "approved":
             self._check_unchanged(record)
         self._trail(decision, comment, principal)

@@ -50,6 +50,11 @@ class Cycle(models.Model):
         due = self.entitlement_count if self.state == "approved" else 0
         run._finish({_("Entitlements approved"): due})
 
+    def _approval_lock(self, request):
+        if request.kind == "cycle":
+            self._lock()
+        return super()._approval_lock(request)
+
     def _approval_approve(self, request, comment, on_behalf_of):
         if request.kind != "cycle":
             return super()._approval_approve(request, comment, on_behalf_of)
