@@ -23,6 +23,7 @@ class AuditedMixin(models.AbstractModel):
     _audited_fields = ()
     _audited_secrets = frozenset()  # of them, those of which the trail says only that they changed
     _audited_events = frozenset({"create", "write", "unlink"})
+    _audit_other_partner = None  # the field with a second registrant whom a change concerns
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -73,7 +74,10 @@ class AuditedMixin(models.AbstractModel):
             # sudo: the name of what was changed is in the trail, whoever changed it.
             about = record.sudo()._audit_about()
             note = "" if about == record else record.sudo().display_name
-            entries.append(trail._values(words, about.with_env(record.env), old=old, new=new, note=note))
+            # sudo: whom else it concerns limits who reads it
+            other = record.sudo()[record._audit_other_partner] if record._audit_other_partner else None
+            about = about.with_env(record.env)
+            entries.append(trail._values(words, about, old=old, new=new, note=note, other=other))
         # sudo: everybody leaves a trail, nobody writes one by hand
         trail.sudo().create(entries)
 

@@ -31,6 +31,14 @@ class AuditEntry(models.Model):
         index="btree_not_null",
         ondelete="restrict",
     )
+    other_partner_id = fields.Many2one(
+        comodel_name="res.partner",
+        string="Other registrant",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
+        help="The second person, where it concerns two: who may not see both does not see the entry.",
+    )
     old = fields.Json(readonly=True)
     new = fields.Json(readonly=True)
     changes = fields.Html(compute="_compute_changes")
@@ -89,8 +97,15 @@ class AuditEntry(models.Model):
         # sudo: everybody leaves a trail, nobody writes one by hand
         return self.sudo().create([self._values(action, record, old=old, new=new, run=run, note=note)])
 
-    def _values(self, action, record, old=None, new=None, run=None, note=""):
-        """The values of an entry; see `_log`. For who writes many at once."""
+    def _values(self, action, record, old=None, new=None, run=None, note="", other=None):
+        """The values of an entry; see `_log`. For who writes many at once.
+
+        :param other: a second registrant it concerns; else the one in the field that the model's
+            ``_audit_other_partner`` names
+        """
+        other = other or (
+            getattr(record, "_audit_other_partner", None) and record[record._audit_other_partner]
+        )
         partner = (
             record
             if record._name == "res.partner"
@@ -106,6 +121,7 @@ class AuditEntry(models.Model):
             "res_id": record.id,
             "res_name": record.sudo().display_name if record else False,
             "partner_id": partner and partner._name == "res.partner" and partner.id,
+            "other_partner_id": other and other.id,
             "old": old,
             "new": new,
             "run_id": run and run.id,

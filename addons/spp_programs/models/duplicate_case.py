@@ -38,6 +38,7 @@ SOUND = (
 class DuplicateCase(models.Model):
     _name = "spp.duplicate.case"
     _inherit = ["spp.guarded.mixin"]
+    _audit_other_partner = "other_id"
     _description = "Suspected duplicate"
     _order = "id"
     _rec_names_search = ["partner_id", "other_id"]

@@ -200,6 +200,23 @@ class TestFindDuplicates(DuplicatesCase):
         with self.assertRaises(AccessError):
             self.cases.sudo().search([]).with_user(self.officer).action_different("All")
 
+    def test_the_trail_names_two_people_to_who_may_see_both(self):
+        here, there = self.make_people(2)
+        north, south = self.env["spp.area"].create(
+            [{"name": "N", "code": "DUP-N"}, {"name": "S", "code": "DUP-S"}]
+        )
+        here.area_id, there.area_id = north, south
+        self.call_number(here + there, "+254712345678")
+        self.search_doubles(self.manager)
+        self.case(here, there).with_user(self.manager).action_different("Cousins")
+        auditor = self.users["auditor"]
+        trail = self.env["spp.audit.entry"].with_user(auditor)
+        about = [("action", "=like", "Suspected duplicate decided%"), ("note", "=", "Cousins")]
+        self.assertEqual(trail.search_count(about), 1)
+        for area, seen in ((north, 0), (south, 0), (north + south, 1)):
+            auditor.spp_area_ids = area
+            self.assertEqual(trail.search_count(about), seen, area.mapped("name"))
+
     def test_every_night(self):
         first, second = self.make_people(2)
         self.call_number(first + second, "+254712345678")

@@ -1,20 +1,16 @@
-"""Send a submitted cycle back, or cancel a cycle, with the reason."""
+"""Cancel a cycle, with the reason."""
 
 from odoo import fields, models
 
 
 class CycleReason(models.TransientModel):
     _name = "spp.cycle.reason"
-    _description = "Reason to send a cycle back or cancel it"
+    _description = "Reason to cancel a cycle"
 
     cycle_id = fields.Many2one(comodel_name="spp.cycle", required=True, readonly=True)
-    decision = fields.Selection(
-        selection=[("reject", "Send back"), ("cancel", "Cancel")], required=True, readonly=True
-    )
     reason = fields.Char(required=True)
 
-    def action_decide(self):
+    def action_cancel(self):
         self.ensure_one()
         cycle = self.cycle_id.with_context(open_run=True)
-        decide = cycle.action_reject if self.decision == "reject" else cycle.action_cancel
-        return cycle._close_dialog(decide(self.reason))
+        return cycle._close_dialog(cycle.action_cancel(self.reason))

@@ -34,6 +34,7 @@ class GroupMembership(models.Model):
     _inherit = ["spp.group.membership", "spp.audited.mixin"]
 
     _audited_fields = ("group_id", "individual_id", "role_ids", "is_head", "start", "ended")
+    _audit_other_partner = "individual_id"  # the entry is about the household
 
     def _audit_about(self):
         return self.group_id
