@@ -1,5 +1,6 @@
 """The examples of docs/ work as written."""
 
+import ast
 import re
 
 from conftest import PASSWORD
@@ -24,3 +25,19 @@ def test_every_path_and_command_of_the_readme_exists():
         assert (paths.ROOT / name).exists(), name
     for addon in re.findall(r"^\| `(spp_\w+)`", text, re.MULTILINE):
         assert (paths.ADDONS / addon / "__manifest__.py").exists(), addon
+
+
+def test_every_test_that_the_page_of_faults_names_exists():
+    text = (paths.ROOT / "docs" / "faults.md").read_text()
+    money, security = (
+        dict(re.findall(r"^\| (\d+) \| .* \| (.*) \|$", part, re.M)) for part in text.split("\n## ")[1:]
+    )
+    assert list(map(int, money)) == list(range(1, 17))
+    assert list(map(int, security)) == list(range(1, 11))
+    for cell in (*money.values(), *security.values()):
+        named = re.findall(r"`([^`]+)::([^`]+)`", cell)
+        assert named and len(named) == cell.count("`") // 2, cell
+        for path, test in named:
+            tree = ast.parse((paths.ROOT / path).read_text())
+            found = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+            assert test in found, f"{path}::{test}"

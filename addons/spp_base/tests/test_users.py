@@ -59,6 +59,14 @@ class TestUsers(RoleCase):
         self.rpc("admin", "res.users", "write", self.clerk.ids, {"name": "Clerk", "active": False})
         self.assertEqual((self.clerk.name, self.clerk.active), ("Clerk", False))
 
+    def test_a_change_of_anything_else_leaves_rights_as_they_are(self):
+        finance = self.users["finance_officer"]
+        before = finance.groups_id
+        self.rpc("admin", "res.users", "write", finance.ids, {"name": "Fina", "tz": "Africa/Nairobi"})
+        finance.write({"signature": "F."})
+        self.env.invalidate_all()
+        self.assertEqual((finance.groups_id, finance.name), (before, "Fina"))
+
     def test_admin_gives_no_power_over_the_system(self):
         system = self.env.ref("base.group_system")
         groups_before = self.clerk.groups_id

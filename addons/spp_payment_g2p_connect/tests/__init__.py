@@ -5,6 +5,7 @@ from . import test_callbacks
 from . import test_payment_manager
 from . import test_reconciliation
 from . import test_no_secrets_in_logs
+from . import test_other_amount
 from . import test_random_faults
 from . import test_send
 from . import test_wire_answers

@@ -2,6 +2,7 @@ from . import test_access
 from . import test_at_scale
 from . import test_approval_actions
 from . import test_approval_chains
+from . import test_approval_kinds
 from . import test_bulk_runs
 from . import test_bulk_rows
 from . import test_candidates
@@ -18,9 +19,11 @@ from . import test_duplicates
 from . import test_enrollment
 from . import test_frozen
 from . import test_instalments
+from . import test_known_faults
 from . import test_household_changes
 from . import test_fund
 from . import test_payment_access
+from . import test_payment_destination
 from . import test_payment_prepare
 from . import test_payment_states
 from . import test_program
@@ -33,5 +36,6 @@ from . import test_set_based
 from . import test_take_back
 from . import test_undetermined
 from . import test_payment_issue, test_payment_hold, test_payment_results
+from . import test_payment_result_runs
 from . import test_supplementary
 from . import test_withdrawal
