@@ -67,7 +67,8 @@ LAWS = {
           JOIN spp_payment p ON p.batch_id = b.id
      LEFT JOIN spp_payment_file f ON f.batch_id = b.id
          WHERE p.state = 'sending'
-            OR (f.id IS NULL) <> (p.state IN ('ready', 'held', 'cancelled'))""",
+            OR CASE WHEN f.id IS NULL THEN p.state NOT IN ('ready', 'held', 'cancelled')
+                    ELSE p.state IN ('ready', 'held') OR (p.state = 'cancelled') <> (p.sent_at IS NULL) END""",
 }
 STATEMENT = " UNION ALL ".join(
     f"SELECT '{law}', found FROM ({sql}) AS broken(found)" for law, sql in LAWS.items()
