@@ -28,6 +28,8 @@ from . import cycle_withdrawal
 from . import program_compliance
 from . import program_instalments
 from . import entitlement_validity
+from . import handout
+from . import goods_summary
 from . import res_partner
 from . import payment_manager
 from . import payment_asking
@@ -48,6 +50,7 @@ from . import payment_reconciliation
 from . import cycle_payments
 from . import cycle_difference
 from . import cycle_change
+from . import cycle_handout
 from . import approval_chain
 from . import cycle_replay
 from . import program_approval

@@ -14,7 +14,7 @@ from odoo.addons.spp_cel.lang import RuleError
 from ..tools.money import rounded
 from ..tools.plain_json import PlainJson
 
-LIVE = ("draft", "approved", "paid")  # states in which an instalment counts
+LIVE = ("draft", "approved", "paid", "handed_out")  # states in which an instalment counts
 
 
 class CycleBeneficiary(models.Model):
@@ -306,11 +306,11 @@ class Cycle(models.Model):
                 WITH due AS (%(due)s) %(told)s
                 INSERT INTO spp_entitlement
                     (id, reference, cycle_id, period_id, program_id, beneficiary_id, partner_id, benefit_id, kind, amount,
-                     currency_id, quantity, product_name, capped, facts, instalment, state,
+                     currency_id, quantity, unit, product_name, capped, facts, instalment, state,
                      create_uid, create_date, write_uid, write_date)
                 SELECT numbered.id, %(prefix)s || numbered.id, %(cycle)s, %(period)s, %(program)s,
                        numbered.beneficiary_id, numbered.partner_id, numbered.benefit_id, numbered.kind,
-                       numbered.amount, %(currency)s, numbered.quantity, numbered.product_name, numbered.capped,
+                       numbered.amount, %(currency)s, numbered.quantity, numbered.unit, numbered.product_name, numbered.capped,
                        numbered.facts, numbered.instalment, 'draft', %(uid)s, %(now)s, %(uid)s, %(now)s
                   FROM (SELECT nextval('spp_entitlement_id_seq') AS id, * FROM due WHERE given) numbered
                 """,
@@ -334,8 +334,8 @@ class Cycle(models.Model):
     def _due(self, terms, benefit):
         """SQL: a row for every eligible beneficiary, with what the benefit gives them, or why it gives nothing.
 
-        Columns: beneficiary_id, partner_id, benefit_id, kind, given, amount, quantity, product_name, capped, facts,
-        instalment, problem.
+        Columns: beneficiary_id, partner_id, benefit_id, kind, given, amount, quantity, unit, product_name, capped,
+        facts, instalment, problem.
         """
         eligible = SQL(
             "SELECT partner_id AS id FROM spp_cycle_beneficiary WHERE cycle_id = %s AND outcome = 'eligible'",
@@ -381,7 +381,7 @@ class Cycle(models.Model):
             """
             SELECT beneficiary_id, partner_id, %(benefit)s AS benefit_id, %(kind)s AS kind,
                    COALESCE(wanted AND problem IS NULL, FALSE) AS given, amount, %(quantity)s::float8 AS quantity,
-                   %(product)s::varchar AS product_name, capped, facts, instalment, problem
+                   %(unit)s::varchar AS unit, %(product)s::varchar AS product_name, capped, facts, instalment, problem
               FROM (SELECT *, CASE
                            WHEN wanted IS NULL THEN %(undecided)s
                            WHEN NOT wanted OR NOT %(money)s THEN NULL
@@ -400,6 +400,7 @@ class Cycle(models.Model):
             benefit=benefit["id"],
             kind=benefit["kind"],
             quantity=benefit["quantity"] or 0,
+            unit=benefit.get("unit") or None,
             product=benefit["product_name"] or None,
             money=money,
             undecided=_(

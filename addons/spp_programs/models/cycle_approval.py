@@ -116,7 +116,7 @@ class Cycle(models.Model):
                 """
                 SELECT encode(sha256(convert_to(COALESCE(string_agg(
                            concat_ws(':', e.id, e.partner_id, b.situation ->> 'payee', e.benefit_id, e.kind,
-                                     e.amount, e.currency_id, e.quantity, e.product_name),
+                                     e.amount, e.currency_id, e.quantity, e.unit, e.product_name),
                            ';' ORDER BY e.id), ''), 'UTF8')), 'hex')
                   FROM spp_entitlement e
                   JOIN spp_cycle_beneficiary b ON b.id = e.beneficiary_id

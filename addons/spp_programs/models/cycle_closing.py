@@ -1,4 +1,4 @@
-"""Closing a cycle: somebody says what becomes of everything that was approved and not paid.
+"""Closing a cycle: somebody says what becomes of everything that was approved and not paid or collected.
 
 What is on its way to the payer, or may be, is waited for: a cycle with such a payment is not closed.
 """
@@ -18,7 +18,7 @@ WAIT = "wait"
 ANSWERS = {"cancel": "cancelled", "expire": "expired"}
 # Where an approved entitlement may stand, and what may become of it when the cycle is closed.
 SITUATIONS = [
-    ("goods", "Goods that were listed as due", ("expire", "cancel")),
+    ("goods", "Goods that nobody collected", ("expire", "cancel")),
     ("not_issued", "No payment was prepared", ("expire", "cancel")),
     ("held", "Payment held", ("expire", "cancel")),
     ("ready", "Payment ready, not sent", ("expire", "cancel")),
@@ -76,7 +76,7 @@ class Cycle(models.Model):
             if situations:
                 ended += self._release(
                     state,
-                    _("Not paid when the cycle was closed."),
+                    _("Not paid or collected when the cycle was closed."),
                     SQL("%s = ANY(%s)", self._situation(), situations),
                 )
         self._close()

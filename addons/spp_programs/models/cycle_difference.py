@@ -13,6 +13,7 @@ from odoo.addons.spp_cel.lang import RuleError
 
 from ..tools.account import account_print
 from ..tools.freeze import freeze_with_cycle
+from ..tools.goods import goods_sql
 
 KINDS = [
     ("joined", "Joined"),
@@ -510,8 +511,7 @@ class Cycle(models.Model):
             """,
             cycle=self.id,
             goods=SQL(
-                "string_agg(trim_scale(e.quantity) || ' × ' || e.product_name, ', ' ORDER BY e.benefit_id)"
-                " FILTER (WHERE e.kind = 'goods')"
+                "string_agg(%s, ', ' ORDER BY e.benefit_id) FILTER (WHERE e.kind = 'goods')", goods_sql("e")
             )
             if goods
             else SQL("NULL"),

@@ -43,12 +43,13 @@ class Entitlement(models.Model):
         groups=READERS,
     )
 
-    def _being_paid(self):
-        # sudo: what may have left counts, whoever asks
-        paying = self.env["spp.payment"].sudo().search(
-            [("entitlement_id", "in", self.ids), ("state", "in", [*LEFT_OPEN, "paid"])]
-        )  # fmt: skip
-        return super()._being_paid() | self.browse(paying.entitlement_id.ids)
+    @api.model
+    def _may_have_left(self):
+        return SQL(
+            "(%s OR EXISTS (SELECT FROM spp_payment p WHERE p.entitlement_id = e.id AND p.state = ANY(%s)))",
+            super()._may_have_left(),
+            [*LEFT_OPEN, "paid"],
+        )
 
 
 class CycleWithdrawal(models.Model):
@@ -56,23 +57,25 @@ class CycleWithdrawal(models.Model):
 
     def _hold_payments(self):
         result = super()._hold_payments()
-        self.env["spp.payment"].sudo()._hold_unsent(self._payments_sql(), self._hold_words())
+        for words, some in self.grouped(lambda one: one._hold_words()).items():
+            self.env["spp.payment"].sudo()._hold_unsent(some._payments_sql(), words)
         return result
 
     def _let_payments_go(self):
         result = super()._let_payments_go()
-        # sudo: what the proposal held goes on; the role was checked
+        # sudo: what the proposals held goes on; the role was checked
         payments = self.env["spp.payment"].sudo()
-        held = payments.search(
-            [
-                ("entitlement_id.beneficiary_id", "=", self.beneficiary_id.id),
-                ("state", "=", "held"),
-                ("hold_reason", "=", self._hold_words()),
-            ]
-        )
-        held._write_guarded({"hold_reason": False, "hold_by": False, "hold_at": False})
-        if held:
-            payments._recheck_holds(self.cycle_id)
+        for cycle, some in self.grouped("cycle_id").items():
+            held = payments.search(
+                [
+                    ("entitlement_id.beneficiary_id", "in", some.beneficiary_id.ids),
+                    ("state", "=", "held"),
+                    ("hold_reason", "in", [one._hold_words() for one in some]),
+                ]
+            )
+            held._write_guarded({"hold_reason": False, "hold_by": False, "hold_at": False})
+            if held:
+                payments._recheck_holds(cycle)
         return result
 
     def _hold_words(self):
@@ -80,8 +83,8 @@ class CycleWithdrawal(models.Model):
 
     def _payments_sql(self):
         return SQL(
-            "p.entitlement_id IN (SELECT id FROM spp_entitlement WHERE beneficiary_id = %s)",
-            self.beneficiary_id.id,
+            "p.entitlement_id IN (SELECT id FROM spp_entitlement WHERE beneficiary_id = ANY(%s))",
+            self.beneficiary_id.ids,
         )
 
 

@@ -8,6 +8,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
+from ..tools.domain import checked
+
 
 class CycleWithdrawal(models.Model):
     _name = "spp.cycle.withdrawal"
@@ -27,6 +29,7 @@ class CycleWithdrawal(models.Model):
         comodel_name="spp.cycle",
         related="beneficiary_id.cycle_id",
         store=True,
+        precompute=True,
         index=True,
         ondelete="restrict",
     )
@@ -37,6 +40,7 @@ class CycleWithdrawal(models.Model):
         string="Registrant",
         related="beneficiary_id.partner_id",
         store=True,
+        precompute=True,
         index=True,
         ondelete="restrict",
     )
@@ -126,19 +130,11 @@ class CycleWithdrawal(models.Model):
         beneficiaries.cycle_id._lock()
         for vals in vals_list:
             self._given_reason(vals.get("reason"))
-        for beneficiary in beneficiaries:
-            if beneficiary.sudo().withdrawal_ids.filtered(lambda one: one.state != "refused"):
-                raise UserError(
-                    _("%s is being withdrawn or was withdrawn already.", beneficiary.display_name)
-                )
-            beneficiary._check_may_be_withdrawn()
+        beneficiaries._check_may_be_withdrawn()
         withdrawals = super().create(vals_list)
-        for withdrawal in withdrawals:
-            withdrawal._write_guarded({"amount": withdrawal.beneficiary_id._amount_due()})
-            withdrawal._hold_payments()
-            self.env["spp.audit.entry"]._log(
-                "Withdrawal proposed", withdrawal, new={"cause": withdrawal.cause}, note=withdrawal.reason
-            )
+        withdrawals._keep_amounts()
+        withdrawals._hold_payments()
+        withdrawals._log_each("Withdrawal proposed", [{"cause": one.cause} for one in withdrawals])
         return withdrawals
 
     def write(self, vals):  # pylint: disable=method-required-super  # refused altogether
@@ -154,15 +150,19 @@ class CycleWithdrawal(models.Model):
         Roles: program manager, approver; not who proposed it. Refused once a payment may have left.
         """
         self._check_role("program_manager", "approver")
+        self._lock_open()
         for withdrawal in self:
-            withdrawal._lock_open()
             if withdrawal.proposed_by.id == self.env.uid:
                 raise AccessError(
                     _("You proposed to withdraw %s: somebody else confirms it.", withdrawal.display_name)
                 )
-            withdrawal.beneficiary_id._check_may_be_withdrawn()
-            amount = withdrawal.beneficiary_id._withdraw(withdrawal._words())
-            withdrawal._decide("confirmed", amount=amount)
+        self.beneficiary_id._check_may_be_withdrawn(proposed=False)
+        self._keep_amounts()
+        for (cycle, words), some in self.grouped(lambda one: (one.cycle_id, one._words())).items():
+            scope = SQL("e.beneficiary_id = ANY(%s)", some.beneficiary_id.ids)
+            cycle._move_entitlements(("draft",), "cancelled", words, scope)
+            cycle._release("cancelled", words, scope)
+        self._decide("confirmed")
         return True
 
     def action_refuse(self, reason):
@@ -171,12 +171,12 @@ class CycleWithdrawal(models.Model):
         :param reason: why, in plain words
         """
         self._check_role("program_manager", "approver", "enrollment_officer")
-        for withdrawal in self:
-            withdrawal._lock_open()
-            if withdrawal.proposed_by.id != self.env.uid:
-                withdrawal._check_role("program_manager", "approver")
-            withdrawal._decide("refused", refusal_reason=self._given_reason(reason))
-            withdrawal._let_payments_go()
+        reason = self._given_reason(reason)
+        self._lock_open()
+        if self.proposed_by - self.env.user:
+            self._check_role("program_manager", "approver")
+        self._decide("refused", refusal_reason=reason)
+        self._let_payments_go()
         return True
 
     # ------------------------------------------------------------------ business
@@ -184,19 +184,48 @@ class CycleWithdrawal(models.Model):
     def _lock_open(self):
         self.cycle_id._lock()
         self._lock()
-        if self.state != "proposed":
-            raise UserError(_("The withdrawal of %s was decided already.", self.display_name))
+        for withdrawal in self:
+            if withdrawal.state != "proposed":
+                raise UserError(_("The withdrawal of %s was decided already.", withdrawal.display_name))
+
+    def _keep_amounts(self):
+        """What the beneficiaries are due in the cycle at this moment, for the record."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE spp_cycle_withdrawal w SET amount = due.amount
+                  FROM (SELECT beneficiary_id, sum(amount) FILTER (WHERE state IN ('draft', 'approved')) AS amount
+                          FROM spp_entitlement WHERE beneficiary_id = ANY(%s) GROUP BY beneficiary_id) due
+                 WHERE w.id = ANY(%s) AND due.beneficiary_id = w.beneficiary_id
+                """,
+                self.beneficiary_id.ids,
+                self.ids,
+            )
+        )
+        self.invalidate_recordset(["amount"])
 
     def _decide(self, state, **vals):
         self._write_guarded(
             {**vals, "state": state, "decided_by": self.env.uid, "decided_at": fields.Datetime.now()}
         )
-        self.env["spp.audit.entry"]._log(
+        confirmed = state == "confirmed"
+        self._log_each(
             f"Withdrawal {state}",
-            self,
-            old={"state": "proposed"},
-            new={"state": state, "amount": vals.get("amount")},
-            note=vals.get("refusal_reason") or self.reason,
+            [{"state": state, "amount": one.amount if confirmed else None} for one in self],
+            {"state": "proposed"},
+            vals.get("refusal_reason"),
+        )
+
+    def _log_each(self, action, new, old=None, note=None):
+        """An entry for each, all of them in one statement."""
+        trail = self.env["spp.audit.entry"]
+        # sudo: everybody leaves a trail, nobody writes one by hand
+        trail.sudo().create(
+            [
+                trail._values(action, withdrawal, old=old, new=values, note=note or withdrawal.reason)
+                for withdrawal, values in zip(self, new, strict=True)
+            ]
         )
 
     def _hold_payments(self):
@@ -248,49 +277,66 @@ class CycleBeneficiary(models.Model):
             )
         return super().action_include()
 
-    def _check_may_be_withdrawn(self):
-        """The cycle was submitted and runs, the beneficiary is due something, and nothing of it may have left."""
-        for beneficiary in self:
-            beneficiary.cycle_id._check_state("submitted", "approved", "disbursing")
-            # sudo: what a beneficiary is due counts as a whole
-            due = beneficiary.sudo().entitlement_ids.filtered(
-                lambda one: one.state in ("draft", "approved", "paid")
+    def _check_may_be_withdrawn(self, proposed=True):
+        """The cycle was submitted and runs, the beneficiary is due something, and nothing of it may have left.
+
+        :param proposed: and nobody proposed to withdraw them yet
+        """
+        for cycle in self.cycle_id:
+            cycle._check_state("submitted", "approved", "disbursing")
+        for beneficiary_id, problem in self._withdrawal_problems(proposed).items():
+            raise UserError(self._withdrawal_words(problem, self.browse(beneficiary_id).display_name))
+
+    def _withdrawal_problems(self, proposed=True):
+        """{id: problem} of those who cannot be withdrawn, in one statement."""
+        self.env.flush_all()
+        # As superuser, as it were: what a beneficiary is due counts as a whole.
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT id, problem
+                  FROM (SELECT b.id, CASE
+                               WHEN %(proposed)s AND EXISTS (
+                                    SELECT FROM spp_cycle_withdrawal w
+                                     WHERE w.beneficiary_id = b.id AND w.state <> 'refused') THEN 'live'
+                               WHEN NOT EXISTS (
+                                    SELECT FROM spp_entitlement e
+                                     WHERE e.beneficiary_id = b.id AND e.state NOT IN ('cancelled', 'expired'))
+                               THEN 'nothing'
+                               WHEN EXISTS (
+                                    SELECT FROM spp_entitlement e WHERE e.beneficiary_id = b.id AND %(left)s)
+                               THEN 'left' END AS problem
+                          FROM spp_cycle_beneficiary b
+                         WHERE b.id = ANY(%(ids)s)) judged
+                 WHERE problem IS NOT NULL
+                 ORDER BY id
+                """,
+                proposed=proposed,
+                left=self.env["spp.entitlement"]._may_have_left(),
+                ids=self.ids,
             )
-            if not due:
-                raise UserError(
-                    _("%s is due nothing: there is nothing to withdraw.", beneficiary.display_name)
-                )
-            left = due.filtered(lambda one: one.state == "paid") | due._being_paid()
-            if left:
-                raise UserError(
-                    _(
-                        "The payment of %s may have left already: it cannot be withdrawn any more.",
-                        beneficiary.display_name,
-                    )
-                )
+        )
+        return dict(self.env.cr.fetchall())
 
-    def _withdraw(self, reason):
-        """Cancel what this beneficiary is due; the caller has locked the cycle. The amount, for the record."""
-        self.ensure_one()
-        cycle = self.cycle_id
-        scope = SQL("e.beneficiary_id = %s", self.id)
-        amount = self._amount_due()
-        cycle._move_entitlements(("draft",), "cancelled", reason, scope)
-        cycle._release("cancelled", reason, scope)
-        return amount
-
-    def _amount_due(self):
-        # sudo: what a beneficiary is due counts as a whole
-        due = self.sudo().entitlement_ids.filtered(lambda one: one.state in ("draft", "approved"))
-        return sum(due.mapped("amount"))
+    @api.model
+    def _withdrawal_words(self, problem, name):
+        return {
+            "live": _("%s is being withdrawn or was withdrawn already.", name),
+            "nothing": _("%s is due nothing: there is nothing to withdraw.", name),
+            "left": _(
+                "What %s is due was handed out, or its payment may have left already: it cannot be withdrawn any more.",
+                name,
+            ),
+        }[problem]
 
 
 class Entitlement(models.Model):
     _inherit = "spp.entitlement"
 
-    def _being_paid(self):
-        """Those of which a payment may have left. What pays overrides it."""
-        return self.browse()
+    @api.model
+    def _may_have_left(self):
+        """SQL about the row `e` of spp_entitlement: somebody may have got it. What pays overrides it."""
+        return SQL("e.state IN ('paid', 'handed_out')")
 
 
 class Cycle(models.Model):
@@ -326,6 +372,60 @@ class Cycle(models.Model):
             cycle.proposed_withdrawal_count = of_cycle.get("proposed", (0, 0))[0]
             cycle.withdrawn_amount = of_cycle.get("confirmed", (0, 0))[1]
 
+    def action_propose_withdrawals(self, cause, reason, domain=None):
+        """Propose to withdraw beneficiaries of this cycle; another person confirms each. One run, however many.
+
+        Who cannot be withdrawn is a failed row of the run. Roles: enrollment officer, program manager.
+
+        :param cause: "died", "left" or "mistake"
+        :param reason: what is known, and from whom
+        :param domain: which of the beneficiaries (spp.cycle.beneficiary), as far as they may be seen
+        :return: id of the run (spp.run)
+        """
+        self.ensure_one()
+        self._check_role("enrollment_officer", "program_manager")
+        self._check_state("submitted", "approved", "disbursing")
+        if cause not in self._causes():
+            raise UserError(_("There is no such cause; there are: %s.", ", ".join(self._causes())))
+        domain = checked(self.env["spp.cycle.beneficiary"], domain or [])
+        wanted = [("cycle_id", "=", self.id), ("outcome", "=", "eligible"), *domain]
+        return self._bulk(
+            "propose_withdrawals",
+            _("Propose to withdraw: %s", self.display_name),
+            [cause, self._given_reason(reason), domain],
+            rows=self._rows("spp.cycle.beneficiary", wanted),
+        )
+
+    def _do_propose_withdrawals(self, run, cause, reason, domain):
+        self._lock()
+        self._check_state("submitted", "approved", "disbursing")
+        # The record rules apply: an officer of one area proposes for that area's people only.
+        chosen = self.env["spp.cycle.beneficiary"].search(
+            [("cycle_id", "=", self.id), ("outcome", "=", "eligible"), *domain]
+        )
+        run._progress(0, total=len(chosen))
+        problems = chosen._withdrawal_problems()
+        fine = chosen.filtered(lambda one: one.id not in problems)
+        self.env["spp.cycle.withdrawal"].create(
+            [{"beneficiary_id": one.id, "cause": cause, "reason": reason} for one in fine]
+        )
+        run._add_failures(
+            [
+                {
+                    "res_model": one._name,
+                    "res_id": one.id,
+                    "name": one.display_name,
+                    "partner_id": one.partner_id.id,
+                    "reason": chosen._withdrawal_words(problems[one.id], one.display_name),
+                }
+                for one in chosen - fine
+            ]
+        )
+        run._finish({_("Proposed to be withdrawn"): len(fine), _("Cannot be withdrawn"): len(problems)})
+
+    def _causes(self):
+        return dict(self.env["spp.cycle.withdrawal"]._fields["cause"].selection)
+
     def _set_state(self, state, **vals):
         result = super()._set_state(state, **vals)
         if state == "draft":
@@ -338,25 +438,34 @@ class Cycle(models.Model):
         for cycle in self:
             # sudo: withdrawals and outcomes follow the decision; the role was checked
             withdrawals = cycle.sudo().withdrawal_ids
-            for withdrawal in withdrawals.filtered(lambda one: one.state == "proposed"):
-                withdrawal._decide("refused", refusal_reason=_("The cycle was sent back: %s", reason))
-            for withdrawal in withdrawals.filtered(lambda one: one.state == "confirmed"):
-                beneficiary = withdrawal.beneficiary_id
-                if beneficiary.outcome == "eligible":
-                    self.env.cr.execute(
-                        SQL("DELETE FROM spp_entitlement WHERE beneficiary_id = %s", beneficiary.id)
+            withdrawals.filtered(lambda one: one.state == "proposed")._decide(
+                "refused", refusal_reason=_("The cycle was sent back: %s", reason)
+            )
+            self.env.flush_all()
+            self.env.cr.execute(
+                SQL(
+                    """
+                    WITH gone AS (
+                        SELECT w.beneficiary_id, w.reason, w.decided_by FROM spp_cycle_withdrawal w
+                          JOIN spp_cycle_beneficiary b ON b.id = w.beneficiary_id AND b.outcome = 'eligible'
+                         WHERE w.cycle_id = %(cycle)s AND w.state = 'confirmed'
+                    ), nothing AS (
+                        DELETE FROM spp_entitlement e USING gone WHERE e.beneficiary_id = gone.beneficiary_id
                     )
-                    beneficiary.write(
-                        {
-                            "outcome": "excluded",
-                            "exclusion_reason": _("Withdrawn: %s", withdrawal.reason),
-                            "excluded_by": withdrawal.decided_by.id,
-                        }
-                    )
+                    UPDATE spp_cycle_beneficiary b
+                       SET outcome = 'excluded', exclusion_reason = %(words)s || gone.reason,
+                           excluded_by = gone.decided_by, write_uid = %(uid)s, write_date = %(now)s
+                      FROM gone WHERE b.id = gone.beneficiary_id
+                    """,
+                    cycle=cycle.id,
+                    words=_("Withdrawn: %s", ""),
+                    uid=self.env.uid,
+                    now=self.env.cr.now(),
+                )
+            )
+            self.env.invalidate_all()
             if withdrawals:
-                self.env.flush_all()
                 cycle._write_guarded(cycle._count())
-                self.env.invalidate_all()
 
     @api.depends("withdrawn_amount")
     def _compute_fund_after(self):

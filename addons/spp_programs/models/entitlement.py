@@ -13,10 +13,11 @@ from ..tools.plain_json import PlainJson
 
 # state: states it may be reached from
 TRANSITIONS = {
-    "approved": ("draft", "paid"),  # from paid: the money came back and is due again
+    # from paid: the money came back and is due again; from handed_out: it was recorded by mistake
+    "approved": ("draft", "paid", "handed_out"),
     "paid": ("approved",),
     "cancelled": ("draft", "approved"),
-    "expired": ("approved",),
+    "expired": ("approved", "handed_out"),
 }
 FROZEN = [
     "cycle_id",
@@ -28,6 +29,7 @@ FROZEN = [
     "amount",
     "currency_id",
     "quantity",
+    "unit",
     "product_name",
     "reference",
     "period_id",
@@ -89,12 +91,14 @@ class Entitlement(models.Model):
     valid_from = fields.Date(readonly=True, help="The day on which the cycle was approved.")
     valid_until = fields.Date(readonly=True, help="The last day on which it can be paid; then it expires.")
     quantity = fields.Float(digits=(16, 3), readonly=True)
+    unit = fields.Char(readonly=True)
     product_name = fields.Char(string="Goods", readonly=True)
     state = fields.Selection(
         selection=[
             ("draft", "Draft"),
             ("approved", "Approved"),
             ("paid", "Paid"),
+            ("handed_out", "Handed out"),
             ("cancelled", "Cancelled"),
             ("expired", "Expired"),
         ],
@@ -135,6 +139,10 @@ class Entitlement(models.Model):
         """)
         self.env.cr.execute("""
             CREATE INDEX IF NOT EXISTS spp_entitlement_program_state_idx ON spp_entitlement (program_id, state)
+        """)
+        # What of a cycle is goods; of cycles that pay money only, it is empty.
+        self.env.cr.execute("""
+            CREATE INDEX IF NOT EXISTS spp_entitlement_goods_idx ON spp_entitlement (cycle_id) WHERE kind = 'goods'
         """)
         freeze_with_cycle(self.env.cr, self._table, FROZEN)
 

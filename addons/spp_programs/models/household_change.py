@@ -9,6 +9,7 @@ from odoo.tools import SQL, format_amount
 
 from odoo.addons.spp_registry.tools.membership import live_sql
 
+from ..tools.goods import goods_text
 from .program_membership import DECISIONS
 
 RUNNING = (
@@ -174,12 +175,9 @@ class HouseholdChangePlan(models.AbstractModel):
             text = _(
                 "%(registrant)s is due %(due)s in %(cycle)s; the withdrawal is proposed already.", **words
             )
-        elif (
-            beneficiary.entitlement_ids.filtered(lambda one: one.state == "paid")
-            or beneficiary.entitlement_ids._being_paid()
-        ):
+        elif beneficiary._withdrawal_problems().get(beneficiary.id) == "left":
             text = _(
-                "%(registrant)s is due %(due)s in %(cycle)s, and a payment may have left already: it cannot be withdrawn.",
+                "%(registrant)s is due %(due)s in %(cycle)s, and may have got it already: it cannot be withdrawn.",
                 **words,
             )
         else:
@@ -251,7 +249,7 @@ class HouseholdChangePlan(models.AbstractModel):
             for currency, some in records.filtered("amount").grouped("currency_id").items()
         ]
         goods = records.filtered(lambda record: not record.amount)
-        return ", ".join(parts + [f"{item.quantity:g} {item.product_name}" for item in goods])
+        return ", ".join(parts + [goods_text(item.quantity, item.unit, item.product_name) for item in goods])
 
     def _name_of(self, record):
         """The name of a program or cycle, for whoever may see it."""
@@ -322,7 +320,7 @@ class Payment(models.Model):
                   JOIN spp_cycle o ON o.program_id = c.program_id AND o.as_of < h.date
                                   AND o.start <= c."end" AND o."end" >= c.start
                   JOIN spp_entitlement e
-                    ON e.cycle_id = o.id AND e.state IN ('draft', 'approved', 'paid')
+                    ON e.cycle_id = o.id AND e.state IN ('draft', 'approved', 'paid', 'handed_out')
                    AND e.partner_id = CASE h.kind WHEN 'split' THEN h.household_id ELSE h.other_household_id END
                   JOIN spp_household_change_member moved ON moved.change_id = h.id
                   JOIN spp_group_membership m

@@ -9,6 +9,7 @@ from odoo.exceptions import ValidationError
 
 from odoo.addons.spp_cel.lang import RuleError
 
+from ..tools.goods import goods_text
 from ..tools.money import exact
 
 
@@ -29,7 +30,7 @@ class ProgramBenefit(models.Model):
         selection=[("money", "Money"), ("goods", "Goods")],
         required=True,
         default="money",
-        help="Money is committed to the fund and paid; goods are only listed as due.",
+        help="Money is committed to the fund and paid; goods are handed out.",
     )
     amount_kind = fields.Selection(
         selection=[("fixed", "The same sum for everybody"), ("formula", "Computed by a formula")],
@@ -52,16 +53,15 @@ class ProgramBenefit(models.Model):
     )
     currency_id = fields.Many2one(comodel_name="res.currency", related="program_id.currency_id")
     quantity = fields.Float(digits=(16, 3), help="How much of the goods each beneficiary is due per cycle.")
-    product_name = fields.Char(
-        string="Goods", help="What is handed out, with its unit: Maize flour, bag of 10 kg."
-    )
+    unit = fields.Char(help="What one of the quantity is: bag of 10 kg, litre, piece.")
+    product_name = fields.Char(string="Goods", help="What is handed out: maize flour, hand hoe.")
     valid_days = fields.Integer(
         string="Valid for (days)",
-        help="For how many days from the approval of the cycle it can be paid; then it expires, and its money is "
-        "free again. 0: without limit.",
+        help="For how many days from the approval of the cycle it can be paid or collected; then it expires, and its "
+        "money is free again. 0: without limit.",
     )
     most_instalments = fields.Integer(
-        help="How many times one beneficiary gets this benefit. Who was paid all instalments of all benefits of the "
+        help="How many times one beneficiary gets this benefit. Who got all instalments of all benefits of the "
         "program graduates or exits, as the program says. 0: without limit.",
     )
     summary = fields.Char(compute="_compute_summary", help="What is given, in short.")
@@ -90,11 +90,11 @@ class ProgramBenefit(models.Model):
         ),
     ]
 
-    @api.depends("kind", "amount_kind", "amount", "formula", "quantity", "product_name")
+    @api.depends("kind", "amount_kind", "amount", "formula", "quantity", "unit", "product_name")
     def _compute_summary(self):
         for benefit in self:
             if benefit.kind == "goods":
-                benefit.summary = f"{benefit.quantity:g} × {benefit.product_name or ''}"
+                benefit.summary = goods_text(benefit.quantity, benefit.unit, benefit.product_name)
             elif benefit.amount_kind == "formula":
                 benefit.summary = " ".join((benefit.formula or "").split())
             else:
@@ -189,6 +189,7 @@ class ProgramBenefit(models.Model):
             "cap": formula and self.cap > 0 and f"{self.cap:.{digits}f}",
             "condition": (self.condition or "").strip() or False,
             "quantity": not money and self.quantity,
+            "unit": not money and self.unit,
             "product_name": not money and self.product_name,
             "valid_days": self.valid_days,
             "most_instalments": self.most_instalments,

@@ -1,4 +1,4 @@
-"""Who was paid every instalment leaves the program: by graduation or by exit, as the program says.
+"""Who got every instalment, of money or of goods, leaves the program: by graduation or by exit, as the program says.
 
 A program whose benefits are all limited in number ends for a member with the last of them. Members whom a person
 suspended, let leave or marked as a duplicate stay as that person decided.
@@ -16,11 +16,11 @@ class Program(models.Model):
         string="Who got all instalments",
         required=True,
         default="graduate",
-        help="What becomes of an enrolled member who was paid every instalment of every benefit of the program.",
+        help="What becomes of an enrolled member who got every instalment of every benefit of the program.",
     )
 
     def _finish_members(self, partner_ids):
-        """Let those of the registrants graduate or exit who were paid all that the program gives.
+        """Let those of the registrants graduate or exit who got all that the program gives.
 
         :param partner_ids: SQL selecting one column, ids of res_partner
         :return: how many left
@@ -32,21 +32,22 @@ class Program(models.Model):
             return 0
         self.env.flush_all()
         state = {"graduate": "graduated", "exit": "exited"}[self.sudo().after_last_instalment]
-        reason = _("Was paid all instalments.")
+        reason = _("Got all instalments.")
         self.env.cr.execute(
             SQL(
                 """
-                WITH paid AS (
+                WITH got AS (
                     SELECT e.partner_id, e.benefit_id, count(*) AS number
                       FROM spp_entitlement e
-                     WHERE e.program_id = %(program)s AND e.state = 'paid' AND e.partner_id IN (%(partners)s)
+                     WHERE e.program_id = %(program)s AND e.state IN ('paid', 'handed_out')
+                       AND e.partner_id IN (%(partners)s)
                      GROUP BY e.partner_id, e.benefit_id
                 ), finished AS (
-                    SELECT paid.partner_id
-                      FROM paid
-                      JOIN spp_program_benefit g ON g.id = paid.benefit_id AND g.active
-                     WHERE g.program_id = %(program)s AND paid.number >= g.most_instalments
-                     GROUP BY paid.partner_id
+                    SELECT got.partner_id
+                      FROM got
+                      JOIN spp_program_benefit g ON g.id = got.benefit_id AND g.active
+                     WHERE g.program_id = %(program)s AND got.number >= g.most_instalments
+                     GROUP BY got.partner_id
                     HAVING count(*) = %(benefits)s
                 )
                 UPDATE spp_program_membership m
@@ -101,6 +102,9 @@ class Cycle(models.Model):
         for cycle in self:
             # sudo: a cycle is closed whole, also where the user's area hides people
             cycle.program_id.sudo()._finish_members(
-                SQL("SELECT partner_id FROM spp_entitlement WHERE cycle_id = %s AND state = 'paid'", cycle.id)
+                SQL(
+                    "SELECT partner_id FROM spp_entitlement WHERE cycle_id = %s AND state IN ('paid', 'handed_out')",
+                    cycle.id,
+                )
             )
         return result

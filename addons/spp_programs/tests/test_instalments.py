@@ -35,7 +35,7 @@ class TestInstalments(PaymentsCase):
         self.assertEqual(set(members.mapped("state")), {"enrolled"})
         second.sudo().entitlement_ids[:2]._set_state("paid")
         self.assertEqual(members.mapped("state"), ["graduated", "graduated", "enrolled"])
-        self.assertEqual(members[0].state_reason, "Was paid all instalments.")
+        self.assertEqual(members[0].state_reason, "Got all instalments.")
         self.assertTrue(
             self.env["spp.audit.entry"].search_count(
                 [

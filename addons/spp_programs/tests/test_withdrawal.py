@@ -153,6 +153,39 @@ class TestWithdrawal(PaymentsCase):
         cycle.with_user(self.approver).action_approve()
         self.assertEqual(program.fund_committed, 200)
 
+    def test_many_are_proposed_by_one_run_and_confirmed_together(self):
+        few, many = self.make_payees(5), self.make_payees(60)
+        counts = []
+        for start, people in (("2026-09-01", self.make_payees(5)), ("2026-10-01", few), ("2026-11-01", many)):
+            cycle = self.approved_cycle(people, code=f"C{start[5:7]}")
+            self.prepare(cycle)
+            as_officer = cycle.with_user(self.officer)
+            gone = [("partner_id", "in", people[1:].ids)]
+            steps = [self.statements(as_officer.action_propose_withdrawals, "left", "Flood", gone)]
+            proposed = self.env["spp.cycle.withdrawal"].browse(cycle.withdrawal_ids.ids)
+            self.assertEqual(proposed.partner_id, people[1:])
+            self.assertEqual(set(cycle.payment_ids.mapped("state")), {"held", "ready"})
+            steps.append(self.statements(proposed.with_user(self.approver).action_confirm))
+            self.assertEqual(set(proposed.mapped("amount")), {100})
+            self.assertEqual(cycle.program_id.fund_committed, 100)
+            counts.append(steps)
+        for few_steps, many_steps in zip(*counts[1:], strict=True):
+            self.assertLess(abs(many_steps - few_steps), 12, counts)
+        run = self.env["spp.run"].search([("kind", "=", "cycle_propose_withdrawals")], limit=1)
+        self.assertEqual((run.res_id, run.counts["Proposed to be withdrawn"]), (cycle.id, 59))
+        again = self.env["spp.run"].browse(as_officer.action_propose_withdrawals("died", "Storm"))
+        self.assertEqual((again.counts["Proposed to be withdrawn"], len(again.failure_ids)), (1, 59))
+        self.assertIn("already", again.failure_ids[0].reason)
+
+    def statements(self, action, *arguments):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.env.registry.clear_all_caches()
+        before = self.env.cr.sql_log_count
+        action(*arguments)
+        self.env.flush_all()
+        return self.env.cr.sql_log_count - before
+
     def test_a_draft_has_nothing_to_withdraw(self):
         cycle = self.make_cycle(self.program, "2026-08-01", "2026-08-31")
         with self.assertRaisesRegex(UserError, "draft"):

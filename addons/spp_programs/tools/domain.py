@@ -12,7 +12,7 @@ MOST_TERMS = 50
 
 
 def checked(model, domain):
-    """Return `domain`, a list or its text, as a list that may be searched with.
+    """Return `domain`, a list or its text, as a list that may be searched with, and that is the same read from JSON.
 
     Names are fields of the model, or of what they lead to over many2one fields, that can be searched and that every
     reader of the model may read. Values are plain.
@@ -62,7 +62,7 @@ def _term(model, term):
         if operator not in ("child_of", "parent_of"):
             raise UserError(_("The operators in and not in take a list, and no other does."))
     _check_path(model, path)
-    return (path, operator, list(value) if isinstance(value, tuple) else value)
+    return [path, operator, list(value) if isinstance(value, tuple) else value]
 
 
 def _check_path(model, path):

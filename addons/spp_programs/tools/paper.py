@@ -4,6 +4,7 @@ The same orders and the same `created` give the same bytes.
 """
 
 import io
+import textwrap
 from functools import cache
 
 from odoo.tools import file_path
@@ -62,6 +63,36 @@ def signature_list(title, subtitle, orders):
         paper.text(MARGIN + 290, top - 34, "____________", 10)
         paper.text(MARGIN + 370, top - 34, "__________________________", 10)
     return paper.done()
+
+
+def collection_list(title, subtitle, lines, heads):
+    """Return the PDF of goods to be collected: one line for each, with room for date and signature or thumbprint.
+
+    :param lines: [(area, name, reference, goods)], in the order in which they are printed; each area begins a page
+    :param heads: titles of the columns name, goods, date, signature
+    """
+    paper = _Paper(title, subtitle)
+    area, row = None, 0
+    for number, (of_area, name, reference, goods) in enumerate(lines):
+        if of_area != area or row == 14:
+            row = 0
+            paper.page(heads)
+            paper.text(MARGIN, paper.height - 84, of_area, 10)
+        area = of_area
+        top = paper.top - 16 - row * 46
+        paper.line(top)
+        paper.text(MARGIN, top - 16, f"{number + 1}.  {_fits(name, 36)}", 10)
+        paper.text(MARGIN + 14, top - 32, reference, 8)
+        for part, text in enumerate(textwrap.wrap(goods, 20)[:3]):
+            paper.text(MARGIN + 200, top - 12 - 12 * part, text, 9)
+        paper.text(MARGIN + 300, top - 34, "____________", 10)
+        paper.text(MARGIN + 378, top - 34, "__________________________", 10)
+        row += 1
+    return paper.done()
+
+
+def _fits(text, most):
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 class _Paper:

@@ -15,3 +15,5 @@ from . import cycle_supplement
 from . import beneficiary_decision
 from . import withdrawal_refuse
 from . import replay
+from . import handout_new
+from . import handout_correct

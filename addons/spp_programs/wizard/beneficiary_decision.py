@@ -1,6 +1,7 @@
 """What a person decides about beneficiaries of a cycle and must give words for: withdraw them, or exclude them."""
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError
 
 
 class BeneficiaryDecision(models.TransientModel):
@@ -37,7 +38,19 @@ class BeneficiaryDecision(models.TransientModel):
     def action_decide(self):
         self.ensure_one()
         if self.decision == "withdraw":
-            self.beneficiary_ids.action_withdraw(self.cause, self.reason)
+            return self._withdraw()
         else:
             self.beneficiary_ids.action_exclude(self.reason)
         return {"type": "ir.actions.act_window_close"}
+
+    def _withdraw(self):
+        """One run for the cycle; it is opened where it is not over, or somebody cannot be withdrawn."""
+        cycle = self.beneficiary_ids.cycle_id
+        if len(cycle) != 1:
+            raise UserError(_("These are of several cycles. Choose those of one."))
+        run = cycle.with_context(open_run=True).action_propose_withdrawals(
+            self.cause, self.reason, [("id", "in", self.beneficiary_ids.ids)]
+        )
+        if isinstance(run, int) and self.env["spp.run"].browse(run).failed_count:
+            return self.env["spp.run"].browse(run)._open()
+        return cycle._close_dialog(run)

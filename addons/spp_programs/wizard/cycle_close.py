@@ -66,7 +66,7 @@ class CycleCloseLine(models.TransientModel):
     currency_id = fields.Many2one(comodel_name="res.currency", related="close_id.currency_id")
     may_end = fields.Boolean(readonly=True)
     answer = fields.Selection(
-        selection=[("wait", "Keep waiting"), ("expire", "Expires unpaid"), ("cancel", "Is cancelled")],
+        selection=[("wait", "Keep waiting"), ("expire", "Expires"), ("cancel", "Is cancelled")],
         string="What becomes of it",
         required=True,
         default="wait",

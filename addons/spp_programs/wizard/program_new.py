@@ -29,6 +29,7 @@ BENEFIT_FIELDS = (
     "cap",
     "condition",
     "quantity",
+    "unit",
     "product_name",
     "valid_days",
     "most_instalments",
@@ -338,9 +339,8 @@ class ProgramNewBenefit(models.TransientModel):
         help="Who of the beneficiaries gets this benefit, in CEL: group.members.exists(m, m.age < 2). Empty: all."
     )
     quantity = fields.Float(digits=(16, 3), help="How much of the goods each beneficiary is due per cycle.")
-    product_name = fields.Char(
-        string="Goods", help="What is handed out, with its unit: Maize flour, bag of 10 kg."
-    )
+    unit = fields.Char(help="What one of the quantity is: bag of 10 kg, litre, piece.")
+    product_name = fields.Char(string="Goods", help="What is handed out: maize flour, hand hoe.")
     valid_days = fields.Integer(string="Valid for (days)", help="0: without limit.")
     most_instalments = fields.Integer(
         help="How many times one beneficiary gets this benefit. 0: without limit."
