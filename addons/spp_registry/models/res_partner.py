@@ -8,6 +8,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..fields_nullable import NullableFloat
+from ..tools import bulk_rows
 from ..tools.membership import live_domain
 
 ACCOUNT_READERS = (
@@ -16,6 +17,26 @@ ACCOUNT_READERS = (
 )
 DOCUMENT_READERS = "spp_base.group_enrollment_officer,spp_base.group_program_manager,spp_base.group_auditor"
 NAME_PARTS = ("family_name", "given_name", "additional_name")
+MANY = 20  # from how many on registrants are made in one statement
+PLAIN = {
+    *NAME_PARTS,
+    "name",
+    "is_registrant",
+    "is_group",
+    "gender",
+    "birthdate",
+    "birthdate_exact",
+    "birth_place",
+    "income",
+    "vulnerability_score",
+    "area_id",
+    "registration_date",
+    "registrant_status",
+    "status_date",
+    "status_reason",
+    "group_kind_id",
+    "company_id",
+}
 
 
 def compose_name(family, given, additional):
@@ -202,11 +223,15 @@ class ResPartner(models.Model):
         for vals in vals_list:
             vals["registration_date"] = vals.get("registration_date") or today
             vals["area_id"] = vals.get("area_id") or own_area
+            vals.setdefault("is_registrant", default)
+            vals.setdefault("is_group", is_group)
             if not vals.get("name"):
                 parts = () if vals.get("is_group", is_group) else [vals.get(part) for part in NAME_PARTS]
                 vals["name"] = parts and compose_name(*parts)
                 if not vals["name"]:
                     raise ValidationError(_("Give the registrant a name."))
+        if len(vals_list) >= MANY and self._may_be_made_in_bulk(vals_list):
+            return self._create_many(vals_list)
         # No followers and no chatter: registrants are not correspondents.
         return (
             super(ResPartner, self.with_context(tracking_disable=True)).create(vals_list).with_env(self.env)
@@ -224,6 +249,22 @@ class ResPartner(models.Model):
             {**added, **{name: value for name, value in vals.items() if value or name not in added}}
             for vals in vals_list
         ]
+
+    def _may_be_made_in_bulk(self, vals_list):
+        """Whether nothing is given but what describes registrants, by which no addon does anything else."""
+        named = {name for vals in vals_list for name in vals}
+        return named <= PLAIN and not self.env.context.get("import_file") and bulk_rows.fits(self)
+
+    def _create_many(self, vals_list):
+        """As the ORM does, which would need a statement for each of them."""
+        self.check_access_rights("create")
+        for vals in vals_list:
+            for name, value in vals.items():
+                self._fields[name].convert_to_cache(value, self)  # refuses what is no value of the field
+        # sudo: the rules are asked about the rows as they are in the end
+        registrants = bulk_rows.create(self.sudo(), vals_list).with_env(self.env)
+        registrants.check_access_rule("create")
+        return registrants
 
     def _created_in_bulk(self):
         """What is to be done for new rows that SQL made; see tools/bulk_rows.py."""

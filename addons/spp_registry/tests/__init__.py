@@ -9,6 +9,7 @@ from . import test_household_changes
 from . import test_households
 from . import test_people
 from . import test_phones
+from . import test_registering_many
 from . import test_search
 from . import test_side_doors
 from . import test_unknown_numbers

@@ -50,7 +50,7 @@ class Columns:
 KNOWN = {
     "res.partner": Columns(
         given=("name", "is_registrant", "is_group", "registration_date", "area_id", "registrant_status"),
-        following={"complete_name": "r.name", "commercial_partner_id": "r.id"},
+        following={"complete_name": "btrim(r.name)", "commercial_partner_id": "r.id"},
         computed={"email_normalized": ("email", lambda email: email_normalize(email) or None)},
         same=frozenset(
             {
