@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -31,7 +32,8 @@ from odoo.addons.queue_job.tests.common import trap_jobs
 
 SIZE = 100_000
 BATCH = 500
-ASKED = 200  # payments in one question
+ASKED = 500  # payments in one question
+JOBS = 2  # side by side, as in scripts/odoo_server.py
 AMOUNT = 25
 LIMIT, MEMORY = 2.0, 200
 AS_OF = "2026-06-01"
@@ -63,14 +65,19 @@ def run(env, size):
 
 
 def _send(env, cycle):
-    """Release, and do what the job runner would: each batch by a job."""
+    """Release, and do what the job runner would: each batch by a job, as many side by side as ./spp runs."""
+    batches = cycle.payment_batch_ids.ids
+
+    def job(batch_id):
+        with env.registry.cursor() as cr:
+            env(cr=cr)["spp.payment.batch"].browse(batch_id)._job_send()
+
     with trap_jobs():
         cycle.with_user(_user(env, "payment_releaser")).action_send_payments()
         env.cr.commit()
-        for batch in cycle.payment_batch_ids.ids:
-            env["spp.payment.batch"].browse(batch)._job_send()
-            env.cr.commit()
-            env.invalidate_all()
+        with ThreadPoolExecutor(JOBS) as workers:
+            list(workers.map(job, batches))
+    env.invalidate_all()
 
 
 def _settle(env, cycle):

@@ -191,6 +191,7 @@ class Server:
         fault = self._take_fault(request.path)
         kind = fault.fault if fault else ""
         if kind == "drop_before":
+            self._stopping.wait(fault.seconds)
             return None
         if kind == "error":
             return Answer(fault.status, "Service Unavailable", content_type="text/plain")

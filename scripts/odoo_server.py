@@ -94,7 +94,7 @@ def run(odoo, database, verb, *arguments, name="install", script=None):
     return result.stdout
 
 
-def start(odoo, database, name="odoo", port=8069):
+def start(odoo, database, name="odoo", port=8069, channels=CHANNELS):
     """Start the web client and the job runner; returns the base URL once it answers."""
     port = services.free_port(port)
     config = configuration(odoo, database, port=port, name=name)
@@ -102,7 +102,7 @@ def start(odoo, database, name="odoo", port=8069):
     log = services.start(
         name,
         command(config, "server"),
-        environment=environment(odoo, database, port=port),
+        environment=environment(odoo, database, port=port, channels=channels),
         info={"url": url, "database": database},
     )
     services.wait_for(name, f"{url}/web/health", log, 120)

@@ -28,8 +28,8 @@ class System:
         }
         self.url = None
 
-    def start(self):
-        self.url = odoo_server.start(series.current(), self.name, name=self.name, port=8270)
+    def start(self, **options):
+        self.url = odoo_server.start(series.current(), self.name, name=self.name, port=8270, **options)
 
     def stop(self):
         services.stop(self.name)

@@ -23,44 +23,6 @@ def kill(service):
         time.sleep(0.05)
 
 
-# dialect: (server of the sandbox, path that payments are posted to, what becomes of the 33 payments)
-DIALECTS = {
-    "sync": ("payer", "/disburse/sync/disburse", {"paid": 27, "rejected": 1, "held": 5}),
-    "bridge": ("bridge", "/create_disbursements", {"paid": 28, "held": 5}),
-}
-
-
-@pytest.mark.parametrize("moment", ["before", "during", "after"])
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_server_killed_around_a_post_pays_everybody_once(dialect, moment, tmp_path, running):
-    payer, path, ends = DIALECTS[dialect]
-    with running(f"spp_crash_{dialect}_{moment}", tmp_path) as system:
-        chain = _until_approved(system)
-        if dialect == "bridge":
-            _use_bridge(chain)
-        cycle = chain._cycle(chain.program_ids[0])[0]
-        payments = [("cycle_id", "=", cycle)]
-        chain.as_manager("spp.cycle", "action_prepare_payments", [cycle])
-        # During: the payer has the message and has not acted. After: it has acted and not answered.
-        faults = {"during": ("delay", 5), "after": ("delay_after", 20)}
-        if moment in faults:
-            fault, seconds = faults[moment]
-            chain._control(payer, "faults", {"path": path, "fault": fault, "seconds": seconds})
-        chain.as_releaser("spp.cycle", "action_send_payments", [cycle])
-        if moment == "during":
-            _wait_until(lambda: chain._count(payments, "sending"))
-        elif moment == "after":
-            _wait_until(lambda: system.received(payer))
-        kill(system.name)
-
-        system.start()
-        chain = system.chain()
-        chain._wait("sending", lambda: _progressed(chain, payments), pause=1)
-
-        assert set(system.received(payer).values()) == {1}
-        assert chain._states("spp.payment", payments, "state") == ends
-
-
 def test_a_server_killed_while_it_imports_loses_no_record_and_doubles_none(tmp_path, running):
     with running("spp_crash_import", tmp_path) as system:
         chain = system.chain()
@@ -185,23 +147,9 @@ def _until_approved(system):
     return chain
 
 
-def _use_bridge(chain):
-    bridge = chain._endpoint("Bridge", chain.sandbox["bridge"])
-    (manager,) = chain.as_manager("spp.payment.manager", "search", [("provider", "=", "g2p_connect")])
-    values = {"dialect": "bridge", "endpoint_id": bridge, "bridge_program": "SPP-TEST"}
-    chain.as_manager("spp.payment.manager", "write", [manager], values)
-
-
 def _progressed(chain, payments):
     """Let the cron look at what is open, as it would every few minutes; True when nothing is."""
     if not chain._count(payments, "ready", "sending", "accepted", "unknown"):
         return True
     chain._run_cron("spp_programs", "cron_payment_status")
     return False
-
-
-def _wait_until(happened, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -90,6 +90,12 @@ class Payment(models.Model):
         )
         self.env.invalidate_all()
 
+    def _addresses(self):
+        """{payment id: address}, read in one statement."""
+        self.env.flush_all()
+        self.env.cr.execute(SQL("SELECT id, payee_address FROM spp_payment WHERE id = ANY(%s)", self.ids))
+        return dict(self.env.cr.fetchall())
+
     def _g2p_managers(self):
         # sudo: what a payment needs does not depend on who looks.
         return self.env["spp.payment.manager"].sudo().search([("provider", "=", "g2p_connect")])

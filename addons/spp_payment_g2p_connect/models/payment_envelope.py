@@ -122,7 +122,10 @@ class PaymentEnvelope(models.Model):
     @api.model
     def _of_batch(self, batch):
         """The envelope that a released batch goes into."""
-        return self.browse(in_own_transaction(batch, lambda batch: batch.env[self._name]._gather(batch)))
+        gathered = in_own_transaction(
+            batch, lambda batch: batch.env[self._name]._gather(batch), locks_first=True
+        )
+        return self.browse(gathered)
 
     @api.model
     def _gather(self, batch):

@@ -194,12 +194,11 @@ class PaymentManager(models.Model):
             return super()._send_batch(batch, payments, message_id)
         now = datetime.now(UTC)
         findings, disbursements, expected = {}, [], {}
-        payments.fetch(["payee_address"])
-        addresses = {payment.id: payment.payee_address for payment in payments}
+        addresses, payer_fa, locale = payments._addresses(), self.payer_fa, self.locale
         for order in payments._orders():
             try:
-                item = self._item(order, addresses[order.id])
-                disbursements.append(disbursement(item, self.locale, now))
+                item = self._item(order, payer_fa, addresses[order.id])
+                disbursements.append(disbursement(item, locale, now))
                 expected[order.reference] = (order.amount, order.currency)
             except MessageError as error:
                 findings[order.reference] = Finding("rejected", _("Not sent: %s", error), "not_sent")
@@ -222,7 +221,8 @@ class PaymentManager(models.Model):
         if self.provider != "g2p_connect" or self.dialect not in DIRECT:
             return super()._ask_status(payments)
         expected = {order.reference: (order.amount, order.currency) for order in payments._orders()}
-        return self._ask("status", list(expected), expected, payments.batch_id)
+        batch = payments.browse(payments.ids[:1]).batch_id  # they are of one batch
+        return self._ask("status", list(expected), expected, batch)
 
     def _masked(self, text):
         return masked_text(text) if self.provider == "g2p_connect" else super()._masked(text)
@@ -239,13 +239,14 @@ class PaymentManager(models.Model):
     def _party(self):
         return Party(self.sender_id, self.receiver_id or "", self.locale)
 
-    def _item(self, order, address):
+    @staticmethod
+    def _item(order, payer_fa, address):
         """The payment of an order as the wire wants it, to the address that was fixed when it was prepared."""
         return Item(
             reference=order.reference,
             amount=order.amount,
             currency=order.currency,
-            payer_fa=self.payer_fa,
+            payer_fa=payer_fa,
             payee_fa=address,
             payer_name=order.program,
             payee_name=order.payee_name,

@@ -98,7 +98,7 @@ class PaymentManager(models.Model):
                 "An earlier batch of this envelope has no answer: the bridge's counter must tell first."
             )
             raise NotNow(reason, seconds=60)
-        addresses = {payment.id: payment.payee_address for payment in payments}
+        addresses = payments._addresses()
         try:
             request = bridge.disburse(
                 self._party(),

@@ -2,12 +2,14 @@ from . import test_asking
 from . import test_auto_send
 from . import test_bridge
 from . import test_callbacks
+from . import test_credentials
 from . import test_payment_manager
 from . import test_reconciliation
 from . import test_no_secrets_in_logs
 from . import test_other_amount
 from . import test_random_faults
 from . import test_send
+from . import test_sending_on
 from . import test_wire_answers
 from . import test_wire_bridge
 from . import test_wire_callbacks

@@ -29,7 +29,8 @@ class PayerMixin(ProgramsMixin, PaymentsMixin):
 
     @classmethod
     def set_up_payer(cls):
-        cls.sandbox = cls.enterClassContext(start(cls.enterClassContext(tempfile.TemporaryDirectory())))
+        cls.sandbox_folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.sandbox = cls.enterClassContext(start(cls.sandbox_folder))
         cls.set_up_programs()
         cls.set_up_payments()
         cls.endpoint = cls.env["spp.endpoint"].create(

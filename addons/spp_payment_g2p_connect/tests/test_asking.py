@@ -13,6 +13,7 @@ from odoo.tools import mute_logger
 from odoo.addons.queue_job.tests.common import trap_jobs
 from odoo.addons.spp_programs.models import payment_asking, payment_manager
 
+from ..wire import bridge, messages
 from .common import STATUS, PayerCase
 
 
@@ -158,4 +159,5 @@ class TestAsking(PayerCase):
                 self.payment_manager.flush_recordset()
 
     def test_chunks_are_what_a_message_may_hold(self):
-        self.assertLessEqual(payment_manager.STATUS_CHUNK, 200)
+        self.assertLessEqual(payment_manager.STATUS_CHUNK, messages.STATUS_LIMIT)
+        self.assertLessEqual(payment_manager.STATUS_CHUNK, bridge.STATUS_LIMIT)

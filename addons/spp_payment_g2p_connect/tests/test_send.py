@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
@@ -9,6 +10,7 @@ from odoo.tests import tagged
 from odoo.addons.queue_job.exception import RetryableJobError
 from odoo.addons.queue_job.tests.common import trap_jobs
 from odoo.addons.spp_base.tools import advisory
+from odoo.addons.spp_programs.models import payment_asking
 
 from ..models import payment_manager
 from .common import CLOSED, DISBURSE, STATUS, PayerCase
@@ -150,12 +152,13 @@ class TestSend(PayerCase):
         self.assertAlmostEqual(counts[1], counts[2], delta=3)  # caches warm up by a statement or two
 
     def test_status_is_asked_in_chunks(self):
-        cycle = self.prepared(201)
+        cycle = self.prepared(5)
         self.send(cycle)
-        self.ask()
-        self.assertEqual(self.states(cycle), ["paid"] * 201)
+        with patch.object(payment_asking, "STATUS_CHUNK", 4):
+            self.ask()
+        self.assertEqual(self.states(cycle), ["paid"] * 5)
         asked = cycle.payment_batch_ids.exchange_ids.filtered(lambda exchange: exchange.kind == "status")
-        self.assertEqual(sorted(asked.mapped("payment_count")), [1, 200])
+        self.assertEqual(sorted(asked.mapped("payment_count")), [1, 4])
 
     def test_no_log_line_has_a_payee_in_it(self):
         people = self.make_payees(2, prefix="Zephyrine")

@@ -133,7 +133,7 @@ class TestRequests(unittest.TestCase):
         self.assertEqual(
             (amended["disbursement_envelope_id"], amended["number_of_disbursements"]), ("1795", 1)
         )
-        for ids in ([], ["x"] * 201, [""]):
+        for ids in ([], ["x"] * 501, [""]):
             with self.assertRaises(MessageError):
                 bridge.ask(PARTY, "m", ids, NOW)
 

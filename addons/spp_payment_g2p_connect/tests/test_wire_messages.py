@@ -156,7 +156,7 @@ class TestStatusRequest(unittest.TestCase):
         )
 
     def test_bounded(self):
-        for references in ([], [str(number) for number in range(201)]):
+        for references in ([], [str(number) for number in range(501)]):
             with self.assertRaises(MessageError):
                 status_request(PARTY, "status", "m-2", references, NOW)
 

@@ -269,13 +269,15 @@ def _aggregate(entries, amount, currency):
     Paid counts most, then what may still be paid; only where every entry refuses is the payment rejected.
     """
     read = [_read_entry(entry, amount, currency) for entry in entries]
+    if len(read) == 1:
+        return read[0]
     rank = ("paid", "accepted", "unknown", "rejected")
     best = min(read, key=lambda finding: rank.index(finding.state))
     paid = sum(clean(entry.get("status")).lower() == "succ" for entry in entries)
     alert = best.alert
     if paid > 1:
         alert = f"The payer shows this payment as paid {paid} times."
-    elif len(entries) > 1:
+    else:
         alert = alert or f"The payer lists this payment {len(entries)} times."
     return replace(best, alert=alert)
 

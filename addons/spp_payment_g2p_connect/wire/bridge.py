@@ -42,7 +42,7 @@ CREATE = "create_disbursements"
 CANCEL = "cancel_disbursements"
 ENVELOPE_STATUS = "get_disbursement_envelope_status"
 STATUS = "get_disbursement_status"
-STATUS_LIMIT = 200  # disbursements in one status request
+STATUS_LIMIT = 500  # disbursements in one status request
 
 
 class Declaration(NamedTuple):

@@ -9,7 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple
 
 VERSION = "1.0.0"
-STATUS_LIMIT = 200  # references in one status request
+STATUS_LIMIT = 500  # references in one status request
 AMOUNT = re.compile(r"\d{1,13}\.\d{1,2}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 LOCALE = re.compile(r"[a-z]{3}")

@@ -98,11 +98,15 @@ def clean(text):
     """`text` without what a database cannot keep: NUL and half characters; "" when it is no text."""
     if not isinstance(text, str):
         return ""
+    if text.isascii() and "\0" not in text:
+        return text.strip()
     return text.encode("utf-8", "replace").decode().replace("\0", "").strip()
 
 
 def plain(code, message):
     """One sentence for a reason code and the payer's own words; either may be missing or of any type."""
+    if not code and not message:
+        return ""
     code = clean(code)
     own = hide_numbers(" ".join(clean(message).split()))[:SHOWN]
     known = WORDS.get(code.lower(), "")

@@ -46,6 +46,7 @@ MOVES_MONEY = {"paid": ("disbursement", "paid"), "returned": ("return", "approve
 
 # Payments of one cycle that became `state` in one statement.
 Changed = namedtuple("Changed", "program cycle state ids entitlements batches")
+Known = namedtuple("Known", "id reference state amount")
 Order = namedtuple("Order", "id reference amount currency payee_name kind number bic program cycle")
 
 # column of a payment: where it is from, with `_destination_joins()`
@@ -94,7 +95,9 @@ class Payment(models.Model):
     entitlement_id = fields.Many2one(
         comodel_name="spp.entitlement", required=True, readonly=True, ondelete="restrict"
     )
-    cycle_id = fields.Many2one(comodel_name="spp.cycle", required=True, readonly=True, ondelete="restrict")
+    cycle_id = fields.Many2one(
+        comodel_name="spp.cycle", required=True, readonly=True, index=True, ondelete="restrict"
+    )
     program_id = fields.Many2one(
         comodel_name="spp.program", required=True, readonly=True, index=True, ondelete="restrict"
     )
@@ -104,6 +107,7 @@ class Payment(models.Model):
     batch_id = fields.Many2one(
         comodel_name="spp.payment.batch",
         readonly=True,
+        index="btree_not_null",
         ondelete="restrict",
         help="Held payments are in no batch.",
     )
@@ -226,18 +230,16 @@ class Payment(models.Model):
     ]
 
     def init(self):
+        # A payment changes its state four times, and all of a batch at once. No index is about the state, and pages
+        # have room for a second version of their rows: then no index is written when a state changes.
         for statement in (
             """
-            CREATE UNIQUE INDEX IF NOT EXISTS spp_payment_live_unique
-                ON spp_payment (entitlement_id) WHERE state NOT IN ('rejected', 'returned', 'cancelled')
+            ALTER TABLE spp_payment ADD COLUMN IF NOT EXISTS live_entitlement_id integer GENERATED ALWAYS AS
+                (CASE WHEN state NOT IN ('rejected', 'returned', 'cancelled') THEN entitlement_id END) STORED
             """,
+            "CREATE UNIQUE INDEX IF NOT EXISTS spp_payment_one_live ON spp_payment (live_entitlement_id)",
             "CREATE INDEX IF NOT EXISTS spp_payment_entitlement_idx ON spp_payment (entitlement_id, id)",
-            "CREATE INDEX IF NOT EXISTS spp_payment_cycle_state_idx ON spp_payment (cycle_id, state)",
-            "CREATE INDEX IF NOT EXISTS spp_payment_batch_state_idx ON spp_payment (batch_id, state)",
-            """
-            CREATE INDEX IF NOT EXISTS spp_payment_open_idx ON spp_payment (batch_id)
-             WHERE state IN ('sending', 'accepted', 'unknown')
-            """,
+            "ALTER TABLE spp_payment SET (fillfactor = 45)",
             FIXED,
         ):
             self.env.cr.execute(statement)
@@ -395,42 +397,71 @@ class Payment(models.Model):
                 )
             )
 
-    def _conclude(self, findings, otherwise=None):
+    def _conclude(self, findings, otherwise=None, asked=False):
         """Give each payment the state that its finding says, as far as that is a step forward.
 
         :param findings: {reference: finding}
         :param otherwise: reason to become unknown for payments without a finding; None leaves them as they are
+        :param asked: the payer was asked about all of these just now
         """
-        rows = []
-        self.fetch(["reference", "state"])  # and not all that there is of each
-        came_back = self.filtered(
-            lambda payment: payment.reference in findings and findings[payment.reference].state == "returned"
-        )
+        known = self._known()
         # What came back was paid before, whether we had heard of it or not.
-        self._apply([(payment.id, "paid") for payment in came_back if payment.state != "paid"])
-        for payment in self:
-            finding = findings.get(payment.reference)
+        self._apply(
+            [
+                (each.id, "paid")
+                for each in known
+                if each.state != "paid"
+                and each.reference in findings
+                and findings[each.reference].state == "returned"
+            ]
+        )
+        rows, assumed = [], []
+        for each in known:
+            finding = findings.get(each.reference)
             if finding:
-                rows.append(
-                    (payment.id, finding.state, finding.reason, finding.code, finding.at, finding.alert)
-                )
+                rows.append((each.id, finding.state, finding.reason, finding.code, finding.at, finding.alert))
+                if finding.state == "paid" and not getattr(finding, "amount_told", True):
+                    assumed.append(each.id)
             elif otherwise is not None:
-                rows.append((payment.id, "unknown", otherwise))
-        return self._apply(rows)
+                rows.append((each.id, "unknown", otherwise))
+        changed = self._apply(rows, assumed=assumed, asked=asked)
+        if asked:
+            self.browse([each.id for each in known if each.id not in changed])._asked()
+        self._contradict(findings, known)
+        return changed
+
+    def _known(self):
+        """What the books say of these payments now, in one statement."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT id, reference, state, amount::text FROM spp_payment WHERE id = ANY(%s) ORDER BY id
+                """,
+                self.ids,
+            )
+        )
+        return [Known._make(row) for row in self.env.cr.fetchall()]
 
     @api.model
-    def _apply(self, rows, claim_token=None, also=()):
+    def _apply(self, rows, claim_token=None, also=(), assumed=(), asked=False):
         """The one place where states change, for any number of payments in one statement.
 
         A row whose step is not in TRANSITIONS changes nothing: a late "received" does not undo "paid".
         What becomes paid is posted to the fund and its entitlement paid; what is returned, back.
 
         :param rows: [(payment id, state, reason, code, at, alert)], shorter rows being filled up; or SQL of these
+        :param claim_token: number of the message that what becomes `sending` is sent in
         :param also: steps that are allowed beside those of TRANSITIONS, as (from, to)
+        :param assumed: ids of those that the payer calls paid without saying how much
+        :param asked: the payer was asked about these just now. Written here: PostgreSQL would look up all references
+            of a row again that is changed twice in a transaction.
         :return: set of the ids that changed
         """
         self.env.flush_all()
         if not isinstance(rows, SQL):
+            if not rows:
+                return set()
             rows = self._rows_sql(rows)
         self.env.cr.execute(
             SQL(
@@ -452,6 +483,8 @@ class Payment(models.Model):
                                           ELSE p.accepted_at END,
                        settled_at = CASE WHEN given.state IN ('paid', 'rejected', 'returned', 'cancelled')
                                          THEN COALESCE(given.at, %(now)s) ELSE p.settled_at END,
+                       asked_at = COALESCE(%(asked)s::timestamp, p.asked_at),
+                       amount_assumed = p.amount_assumed OR given.state = 'paid' AND p.id = ANY(%(assumed)s::int[]),
                        write_uid = %(uid)s,
                        write_date = %(now)s
                   FROM (%(rows)s) AS given(id, state, reason, code, at, alert)
@@ -473,6 +506,8 @@ class Payment(models.Model):
                 # A proposal by hand is about the state it was made in: what the payer says since ends it.
                 keep=SQL("given.state = was.state OR given.code = p.settle_outcome"),
                 token=claim_token,
+                asked=exact_now() if asked else None,
+                assumed=list(assumed),
                 now=fields.Datetime.now(),
                 uid=self.env.uid,
                 proved=PROVED_NOT_RECEIVED,
@@ -529,8 +564,7 @@ class Payment(models.Model):
 
     def _conclude_status(self, findings):
         """Take over what the payer said when asked. Who is left out of the answer keeps the state it has."""
-        self._conclude(findings)
-        self._asked()
+        self._conclude(findings, asked=True)
 
     def _asked(self):
         """Who was asked about, with or without an answer, comes last the next time."""
@@ -722,20 +756,23 @@ class Payment(models.Model):
     def _recheck(self, scope):
         """Hold and free the payments of `scope`, SQL about the row `p` of spp_payment."""
         self._fill_destination(scope)
-        self._apply(
-            SQL(
-                # The first line narrows what the hold queries call spp_payment down to the scope.
-                """
-                WITH spp_payment AS MATERIALIZED (SELECT * FROM spp_payment p WHERE p.state IN ('ready', 'held') AND %s),
-                     hold AS (%s)
-                SELECT p.id, CASE WHEN hold.reason IS NULL THEN 'ready' ELSE 'held' END, COALESCE(hold.reason, ''),
-                       '', NULL::timestamp, ''
-                  FROM spp_payment p
-             LEFT JOIN hold ON hold.payment_id = p.id
-                """,
-                scope,
-                self._holds_sql(),
-            )
+        self._apply(self._judged(scope))
+
+    def _judged(self, scope, free="ready"):
+        """SQL, rows for `_apply()`: the payments of `scope` that were not sent, held or else `free`."""
+        return SQL(
+            # The first line narrows what the hold queries call spp_payment down to the scope.
+            """
+            WITH spp_payment AS MATERIALIZED (SELECT * FROM spp_payment p WHERE p.state IN ('ready', 'held') AND %s),
+                 hold AS (%s)
+            SELECT p.id, CASE WHEN hold.reason IS NULL THEN %s ELSE 'held' END, COALESCE(hold.reason, ''),
+                   '', NULL::timestamp, ''
+              FROM spp_payment p
+         LEFT JOIN hold ON hold.payment_id = p.id
+            """,
+            scope,
+            self._holds_sql(),
+            free,
         )
 
     def _holds_sql(self):

@@ -15,7 +15,7 @@ from odoo.addons.queue_job.exception import RetryableJobError
 from odoo.addons.spp_base.http import CallError, NotSent
 from odoo.addons.spp_base.tools import advisory
 
-from ..tools.own_transaction import in_own_transaction
+from ..tools.own_transaction import in_own_transaction, seeing_now
 from .payment_manager import STATUS_CHUNK
 
 MAX_REFUSED = 10  # questions without an answer after which a job leaves the payer alone until the next
@@ -73,7 +73,10 @@ class PaymentManager(models.Model):
 
     @api.model
     def _cron_payment_status(self):
-        """Find what is due and enqueue it: managers with payments to ask about, or left behind by a sender."""
+        """Find what is due and enqueue it: batches that lost their job, managers with payments to ask about, or left
+        behind by a sender."""
+        # sudo: what was released is sent, whoever looks
+        self.env["spp.payment.batch"].sudo()._send_left()
         self.env.flush_all()
         self.env.cr.execute(
             SQL(
@@ -133,7 +136,7 @@ class PaymentManager(models.Model):
                                   FROM spp_payment p
                                   JOIN spp_payment_batch b ON b.id = p.batch_id
                                   JOIN spp_payment_manager m ON m.id = b.manager_id
-                                 WHERE m.id = %(manager)s AND p.state IN ('accepted', 'unknown')
+                                 WHERE m.id = %(manager)s AND b.state <> 'done' AND p.state IN ('accepted', 'unknown')
                                    AND (p.asked_at IS NULL OR p.asked_at < %(begun)s)
                                    AND (%(everything)s OR %(due)s)
                                  ORDER BY p.asked_at NULLS FIRST, p.batch_id, p.id
@@ -170,11 +173,12 @@ class PaymentManager(models.Model):
     def _job_ask_status(self, everything=False, begun=None, part=1):
         """Ask about what is due, in chunks; each chunk is concluded before the next."""
         self.ensure_one()
-        # sudo: the payments of a manager are followed whole, whoever asked for it.
-        manager = self.sudo()
+        manager = self.with_context(tz=self.env.user.tz or "UTC")  # else it is looked up for each chunk
+        lock = advisory.key(f"{self._name}.status", self.id)
         begun = datetime.fromisoformat(begun) if begun else exact_now()
         try:
-            with advisory.held(self.env.cr.dbname, advisory.key(f"{self._name}.status", manager.id)):
+            # sudo: the payments of a manager are followed whole, whoever asked for it.
+            with advisory.held(self.env.cr.dbname, lock), seeing_now(manager.sudo()) as manager:
                 message, is_more = manager._ask_about_due(begun, everything)
         except advisory.Busy:
             message = _("Another worker is asking this payer.")
@@ -182,7 +186,7 @@ class PaymentManager(models.Model):
                 raise RetryableJobError(message, seconds=10, ignore_retry=True) from None
             return message
         if is_more:
-            manager._enqueue_status(everything, begun.isoformat(), part + 1)
+            self.sudo()._enqueue_status(everything, begun.isoformat(), part + 1)
         return message
 
     def _ask_about_due(self, begun, everything=False):

@@ -8,14 +8,14 @@ job itself is never committed here.
 
 from uuid import uuid4
 
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 from odoo.tools import SQL
 
 from odoo.addons.queue_job.exception import RetryableJobError
 from odoo.addons.spp_base.http import CallError, NotSent
 from odoo.addons.spp_base.tools import advisory
 
-from ..tools.own_transaction import in_own_transaction
+from ..tools.own_transaction import in_own_transaction, seeing_now
 from .payment_manager import MessageRefused, NotNow
 
 
@@ -98,15 +98,16 @@ class PaymentBatch(models.Model):
             batch.with_delay(
                 description=_("Send the payment batch %s", batch.name),
                 identity_key=f"spp_payment_send:{batch.id}",
+                max_retries=0,  # a payer may be down for days
             )._job_send()
 
     def _job_send(self):
         """Send what is ready in a released batch. Run a second time, it finds nothing ready and sends nothing."""
         self.ensure_one()
-        # sudo: who releases payments cannot read the account numbers that are sent.
-        batch = self.sudo()
+        batch = self.with_context(tz=self.env.user.tz or "UTC")  # else it is looked up for each hold
         try:
-            with advisory.held(self.env.cr.dbname, batch._lock_key()):
+            # sudo: who releases payments cannot read the account numbers that are sent.
+            with advisory.held(self.env.cr.dbname, self._lock_key()), seeing_now(batch) as batch:
                 return batch._send_what_is_ready()
         except advisory.Busy:
             return _("Another worker is sending this batch.")
@@ -151,21 +152,23 @@ class PaymentBatch(models.Model):
         if not may_be_sent:
             return nothing
         payments = self.env["spp.payment"]
-        payments._recheck(SQL("p.batch_id = %s", self.id))
         message_id = str(uuid4())
-        claimed = payments._apply(
-            SQL(
-                """
-                SELECT p.id, 'sending', '', '', NULL::timestamp, ''
-                  FROM spp_payment p
-                  JOIN spp_entitlement e ON e.id = p.entitlement_id
-                 WHERE p.batch_id = %s AND p.state = 'ready' AND e.state = 'approved'
-                """,
-                self.id,
-            ),
-            claim_token=message_id,
+        # What was ready when somebody released it may be held by now.
+        scope = SQL(
+            "p.batch_id = %s AND EXISTS (SELECT FROM spp_entitlement e WHERE e.id = p.entitlement_id AND e.state = 'approved')",
+            self.id,
         )
-        return (sorted(claimed), message_id) if claimed else nothing
+        payments._fill_destination(scope)
+        payments._apply(payments._judged(scope, free="sending"), claim_token=message_id)
+        self.env.cr.execute(
+            SQL(
+                "SELECT id FROM spp_payment WHERE batch_id = %s AND state = 'sending' AND claim_token = %s ORDER BY id",
+                self.id,
+                message_id,
+            )
+        )
+        claimed = [payment_id for (payment_id,) in self.env.cr.fetchall()]
+        return (claimed, message_id) if claimed else nothing
 
     def _give_back(self, payment_ids, reason, code="", still_released=False):
         """Nothing of the message was taken: its payments are ready again, with the same references."""
@@ -181,6 +184,31 @@ class PaymentBatch(models.Model):
 
     # ------------------------------------------------------------------ senders that died
 
+    @api.model
+    def _send_left(self):
+        """Enqueue what was released and is ready, and is sent by no job: it was lost with its worker, or with the
+        database. Its release still stands."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT b.id
+                  FROM spp_payment_batch b
+                  JOIN spp_cycle c ON c.id = b.cycle_id AND c.state = 'disbursing'
+                  JOIN spp_program g ON g.id = b.program_id AND g.state = 'active' AND g.payment_manager_id = b.manager_id
+                 WHERE b.state = 'draft' AND b.released_by IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM queue_job j
+                                    WHERE j.identity_key = 'spp_payment_send:' || b.id
+                                      AND j.state IN ('wait_dependencies', 'pending', 'enqueued', 'started'))
+                   AND EXISTS (SELECT FROM spp_payment p
+                                 JOIN spp_entitlement e ON e.id = p.entitlement_id AND e.state = 'approved'
+                                WHERE p.batch_id = b.id AND p.state = 'ready')
+                 ORDER BY b.id
+                """
+            )
+        )
+        self.browse(batch_id for (batch_id,) in self.env.cr.fetchall())._enqueue()
+
     def _recover(self):
         """Make unknown what is `sending` without a living sender. Holding its lock, no sender can begin meanwhile."""
         for batch in self:
@@ -192,9 +220,17 @@ class PaymentBatch(models.Model):
 
     def _leave_unknown(self):
         """The lock of this batch is ours: whoever claimed what is still `sending` is gone."""
-        left = self.env["spp.payment"].search([("batch_id", "=", self.id), ("state", "=", "sending")])
         reason = _("Sending was interrupted: the payer may have the payment or not.")
-        self.env["spp.payment"]._apply([(payment.id, "unknown", reason, "interrupted") for payment in left])
+        self.env["spp.payment"]._apply(
+            SQL(
+                """
+                SELECT id, 'unknown', %s, 'interrupted', NULL::timestamp, '' FROM spp_payment
+                 WHERE batch_id = %s AND state = 'sending'
+                """,
+                reason,
+                self.id,
+            )
+        )
 
     # ------------------------------------------------------------------ helpers
 
@@ -203,6 +239,8 @@ class PaymentBatch(models.Model):
 
     def _refresh(self):
         """State, number and total follow the payments: one statement for all the batches."""
+        if not self:
+            return
         self.env.cr.execute(
             SQL(
                 """
@@ -218,21 +256,25 @@ class PaymentBatch(models.Model):
                          WHERE b.id = ANY(%s)
                          GROUP BY b.id) now
                  WHERE b.id = now.id
-                   AND (b.state, b.payment_count, b.total_amount) IS DISTINCT FROM (now.state, now.count, now.total)
+                   AND (now.count = 0 OR (b.state, b.payment_count, b.total_amount)
+                                         IS DISTINCT FROM (now.state, now.count, now.total))
+             RETURNING b.id, b.payment_count
                 """,
                 self.ids,
             )
         )
-        # What was emptied before it was ever sent leaves nothing behind.
-        self.env.cr.execute(
-            SQL(
-                """
-                DELETE FROM spp_payment_batch b
-                 WHERE b.id = ANY(%s) AND b.released_by IS NULL
-                   AND NOT EXISTS (SELECT FROM spp_payment WHERE batch_id = b.id)
-                   AND NOT EXISTS (SELECT FROM spp_payment_exchange WHERE batch_id = b.id)
-                """,
-                self.ids,
+        emptied = [batch_id for batch_id, count in self.env.cr.fetchall() if not count]
+        if emptied:
+            # What was emptied before it was ever sent leaves nothing behind.
+            self.env.cr.execute(
+                SQL(
+                    """
+                    DELETE FROM spp_payment_batch b
+                     WHERE b.id = ANY(%s) AND b.released_by IS NULL
+                       AND NOT EXISTS (SELECT FROM spp_payment WHERE batch_id = b.id)
+                       AND NOT EXISTS (SELECT FROM spp_payment_exchange WHERE batch_id = b.id)
+                    """,
+                    emptied,
+                )
             )
-        )
         self.env.invalidate_all()

@@ -269,23 +269,16 @@ class Payment(models.Model):
                 )
             )
 
-    def _conclude(self, findings, otherwise=None):
-        changed = super()._conclude(findings, otherwise)
-        self._contradict(findings)
-        return changed
-
-    def _contradict(self, findings):
-        """List what findings say against the books; what is a step forward was taken already."""
-        self.fetch(["reference", "state", "amount"])  # and not all that there is of each
-        told = [payment for payment in self if payment.reference in findings]
+    def _contradict(self, findings, known):
+        """List what findings say against the books, which said what is `known`; what is a step forward was taken."""
         rows = []
-        for payment in told:
-            finding = findings[payment.reference]
+        for each in known:
+            finding = findings.get(each.reference)
             paid_amount = getattr(finding, "paid_amount", None)
             if paid_amount is not None:
-                rows.append((payment.id, "amount", str(paid_amount), finding.reason))
-            elif finding.state == "paid" and payment.state in ("rejected", "cancelled"):
-                rows.append((payment.id, "late_paid", str(payment.amount), finding.reason))
+                rows.append((each.id, "amount", str(paid_amount), finding.reason))
+            elif finding and finding.state == "paid" and each.state in ("rejected", "cancelled"):
+                rows.append((each.id, "late_paid", each.amount, finding.reason))
         if rows:
             ids, kinds, amounts, reasons = map(list, zip(*rows, strict=True))
             self.env["spp.payment.contradiction"].sudo()._list(

@@ -11,7 +11,7 @@ from odoo.addons.spp_base.http import NotSent
 
 from ..tools.own_transaction import in_own_transaction
 
-STATUS_CHUNK = 200  # payments asked about in one message
+STATUS_CHUNK = 500  # payments asked about in one message
 MAX_KEPT = 20_000_000  # characters of a message or an answer that are kept as evidence
 
 

@@ -154,7 +154,7 @@ class PaymentAging(models.Model):
                 ON a.age = (SELECT max(each::int)::text FROM unnest(%(ages)s::text[]) each
                              WHERE each::int = 0
                                 OR extract(epoch FROM %(now)s::timestamp - p.sent_at) >= each::int * 86400)
-             WHERE p.state IN ('sending', 'accepted', 'unknown')
+             WHERE p.state IN ('sending', 'accepted', 'unknown') AND b.state <> 'done'
              GROUP BY b.id, s.state, s.ord, a.age, a.ord)
             """,
             ages=[age for age, _label in AGES],
@@ -182,23 +182,6 @@ class Payment(models.Model):
         readonly=True,
         help="The payer said that it was paid, and not how much: the issued amount counts.",
     )
-
-    def _conclude(self, findings, otherwise=None):
-        changed = super()._conclude(findings, otherwise)
-        assumed = [
-            payment.id
-            for payment in self
-            if payment.id in changed
-            and payment.reference in findings
-            and findings[payment.reference].state == "paid"
-            and not getattr(findings[payment.reference], "amount_told", True)
-        ]
-        if assumed:
-            self.env.cr.execute(
-                SQL("UPDATE spp_payment SET amount_assumed = TRUE WHERE id = ANY(%s)", assumed)
-            )
-            self.invalidate_recordset(["amount_assumed"])
-        return changed
 
     def _open(self, name, domain):
         action = self.env["ir.actions.act_window"]._for_xml_id("spp_programs.action_spp_payment")
