@@ -10,6 +10,7 @@ from odoo.exceptions import UserError
 from odoo.tests.common import tagged
 
 from odoo.addons.queue_job.exception import RetryableJobError
+from odoo.addons.queue_job.tests.common import trap_jobs
 
 from .common import PayerCase
 
@@ -168,8 +169,9 @@ class TestBridge(PayerCase):
         self.fault("drop_before")
         self.send_and_fail(cycle, RetryableJobError)
         self.assertEqual(self.states(cycle), ["ready", "ready", "unknown", "unknown"])
-        with self.later():
-            self.ask()
+        with self.later(), trap_jobs() as jobs:
+            self.payment_manager.with_user(self.finance).action_ask_status()
+            self.run_jobs(jobs)
         self.assertEqual(self.states(cycle), ["accepted", "accepted", "ready", "ready"])
 
     def test_without_proof_nothing_is_sent_again(self):

@@ -34,10 +34,16 @@ def seeing_now(records):
     The cursor of a job sees them as they were when the job began: not what others have done since, nor what the job
     itself has done in transactions of its own. What a payment's next step depends on is read here.
     """
+    records.env.flush_all()
     with records.env.registry.cursor() as cr:
         _see_what_is_committed(cr)
-        # sudo: as above
-        yield records.with_env(records.env(cr=cr, su=True))
+        try:
+            # sudo: as above
+            yield records.with_env(records.env(cr=cr, su=True))
+        finally:
+            # Also after an error: in a test, transactions of their own are part of this one, and stay.
+            cr.commit()
+    records.env.invalidate_all()
 
 
 def _see_what_is_committed(cr):
