@@ -28,13 +28,19 @@ SETTINGS = """\
 listen_addresses = ''
 timezone = 'UTC'
 log_timezone = 'UTC'
-shared_buffers = 256MB
+shared_buffers = {buffers}MB
 max_wal_size = 2GB
 max_connections = 150
 log_min_error_statement = panic
 log_parameter_max_length_on_error = 0
 log_error_verbosity = terse
 """
+
+
+def _buffers():
+    """MB of the server's own cache: a quarter of the machine's memory, as PostgreSQL's manual advises, at most 1 GB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(1024, memory // 4 // 2**20)
 
 
 def is_external():
@@ -185,7 +191,7 @@ def _create(home):
         shutil.rmtree(leftover, ignore_errors=True)
     _pg("initdb", "-D", partial, "-U", ROLE, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
     with open(partial / "postgresql.conf", "a") as configuration:
-        configuration.write(SETTINGS)
+        configuration.write(SETTINGS.format(buffers=_buffers()))
     partial.rename(home / "data")
 
 
