@@ -35,6 +35,7 @@ class ApprovalDelegation(models.Model):
     start = fields.Date(string="From", required=True, default=fields.Date.today)
     end = fields.Date(string="To", required=True, help="The last day, included.")
     reason = fields.Char(required=True)
+    may_end = fields.Boolean(compute="_compute_may_end", help="You gave it, or are an administrator.")
     ended_at = fields.Datetime(readonly=True, help="When it was ended before its last day.")
     state = fields.Selection(
         selection=[("coming", "Coming"), ("current", "Current"), ("over", "Over")], compute="_compute_state"
@@ -55,6 +56,14 @@ class ApprovalDelegation(models.Model):
                 delegation.state = "over"
             else:
                 delegation.state = "coming" if delegation.start > today else "current"
+
+    @api.depends_context("uid")
+    @api.depends("user_id", "state")
+    def _compute_may_end(self):
+        admin = self.env.user.has_group("spp_base.group_admin")
+        for delegation in self:
+            mine = admin or delegation.user_id == self.env.user
+            delegation.may_end = bool(delegation.id) and delegation.state != "over" and mine
 
     @api.depends("user_id", "deputy_id")
     def _compute_display_name(self):

@@ -302,9 +302,17 @@ class ApprovalMixin(models.AbstractModel):
         return agreed.user_id | agreed.on_behalf_id
 
 
+def beside(left, right):
+    """Markup of two parts, next to each other where there is room."""
+    return Markup("<div class='row'><div class='col-lg-6'>%s</div><div class='col-lg-6'>%s</div></div>") % (
+        left,
+        right,
+    )
+
+
 def table(rows):
     """Markup of (label, value) rows."""
-    line = Markup("<tr><th class='text-nowrap pe-4'>%s</th><td>%s</td></tr>")
+    line = Markup("<tr><th class='w-50 pe-4'>%s</th><td>%s</td></tr>")
     return Markup("<table class='table table-sm'>%s</table>") % Markup("").join(
         line % (label, text if not isinstance(text, Decimal) else str(text)) for label, text in rows
     )

@@ -74,9 +74,11 @@ class AuditEntry(models.Model):
     def _compute_changes_text(self):
         for entry in self:
             old, new = _by_name(entry.old), _by_name(entry.new)
+            # What stayed the same is in the entry, and told where all of it seems to: a number behind the same mask.
+            differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
             entry.changes_text = "; ".join(
                 f"{name}: " * bool(name) + f"{_text(old.get(name)) or '–'} → {_text(new.get(name)) or '–'}"
-                for name in {**old, **new}
+                for name in differing or {**old, **new}
             )
 
     @api.depends("res_model")

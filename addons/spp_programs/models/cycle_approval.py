@@ -6,7 +6,7 @@ from odoo import _, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, format_amount
 
-from odoo.addons.spp_approval.models.approval_mixin import table
+from odoo.addons.spp_approval.models.approval_mixin import beside, table
 
 
 class Cycle(models.Model):
@@ -212,8 +212,7 @@ class Cycle(models.Model):
         def money(amount):
             return format_amount(self.env, amount, cycle.currency_id)
 
-        rows = [
-            (_("Period"), cycle.name),
+        outcomes = [
             (_("Members considered"), cycle.beneficiary_count),
             (_("Eligible"), cycle.eligible_count),
             (_("Not eligible"), cycle.not_eligible_count),
@@ -221,6 +220,8 @@ class Cycle(models.Model):
             (_("Not compliant"), cycle.not_compliant_count),
             (_("Excluded"), cycle.excluded_count),
             (_("Rows that failed"), cycle._failed_rows()),
+        ]
+        rows = [
             (_("Entitlements"), cycle.entitlement_count),
             (_("Total"), money(cycle.total_amount)),
         ]
@@ -248,4 +249,4 @@ class Cycle(models.Model):
                 (_("Free in the fund before"), money(cycle.fund_free)),
                 (_("Free in the fund after"), money(cycle.fund_after)),
             ]
-        return page + table(rows)
+        return beside(page + table(outcomes), table(rows))

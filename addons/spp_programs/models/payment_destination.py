@@ -35,6 +35,13 @@ class Payment(models.Model):
         help="Payee and account as the cycle was approved, where the payment would go elsewhere now.",
     )
 
+    current_destination = fields.Char(
+        string="In the registry now",
+        compute="_compute_current_destination",
+        compute_sudo=True,
+        help="Payee and account that the registry has for it, where a payment that was not sent has others.",
+    )
+
     def _compute_approved_destination(self):
         # What is on its way, or was, is shown as well: it says why somebody had to confirm it.
         self.env.cr.execute(
@@ -52,12 +59,29 @@ class Payment(models.Model):
         )
         found = {row[0]: row[1:] for row in self.env.cr.fetchall()}
         for payment in self:
-            payee, account = found.get(payment._origin.id, (None, None))
-            payment.approved_destination = (
-                ", ".join((payee or _("no payee"), account or _("no account")))
-                if payment._origin.id in found
-                else False
+            names = found.get(payment._origin.id)
+            payment.approved_destination = bool(names) and _in_words(*names)
+
+    def _compute_current_destination(self):
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT due.id, payee.name, account.number_masked
+                  FROM (SELECT p.*, c.as_of FROM spp_payment p JOIN spp_cycle c ON c.id = p.cycle_id
+                         WHERE p.state = 'held' AND p.id = ANY(%s)) due
+                       %s
+                 WHERE (due.payee_id, due.account_id, due.account_number)
+                       IS DISTINCT FROM (payee.id, account.id, account.number)
+                """,
+                self._origin.ids,
+                self._destination_joins(today_first=True),
             )
+        )
+        found = {payment_id: names for payment_id, *names in self.env.cr.fetchall()}
+        for payment in self:
+            names = found.get(payment._origin.id)
+            payment.current_destination = bool(names) and _in_words(*names)
 
     # ------------------------------------------------------------------ actions
 
@@ -219,3 +243,7 @@ class Payment(models.Model):
                 ),
             )
         ]
+
+
+def _in_words(payee, account):
+    return ", ".join((payee or _("no payee"), account or _("no account")))

@@ -187,6 +187,20 @@ class PaymentResult(models.Model):
     row_ids = fields.One2many(
         comodel_name="spp.payment.result.row", inverse_name="result_id", string="Rows", readonly=True
     )
+    wrong_row_ids = fields.One2many(
+        comodel_name="spp.payment.result.row",
+        inverse_name="result_id",
+        string="Wrong rows",
+        domain=[("verdict", "not in", FINE)],
+        readonly=True,
+    )
+    contradiction_row_ids = fields.One2many(
+        comodel_name="spp.payment.result.row",
+        inverse_name="result_id",
+        string="Rows that contradict the books",
+        domain=[("verdict", "=", "contradiction")],
+        readonly=True,
+    )
     row_count = fields.Integer(string="Number of rows", compute="_compute_counts")
     fine_count = fields.Integer(string="In order", compute="_compute_counts")
     contradiction_count = fields.Integer(string="Contradictions", compute="_compute_counts")

@@ -5,7 +5,7 @@ import uuid
 from odoo import _, api, models
 from odoo.exceptions import UserError
 
-from odoo.addons.spp_approval.models.approval_mixin import GRANTED, table
+from odoo.addons.spp_approval.models.approval_mixin import GRANTED, beside, table
 
 from ..tools.money import exact, shown
 
@@ -76,12 +76,11 @@ class Program(models.Model):
         if request.kind == "fund":
             program = self.sudo()  # sudo: who may see the request is shown its figures
             money = program.currency_id
-            return page + table(
-                [
-                    (_("Free in the fund before"), shown(program.fund_free, money)),
-                    (_("Free in the fund after"), shown(program.fund_free + request.amount, money)),
-                ]
-            )
+            free = [
+                (_("Free in the fund before"), shown(program.fund_free, money)),
+                (_("Free in the fund after"), shown(program.fund_free + request.amount, money)),
+            ]
+            return beside(page, table(free))
         if request.kind in KINDS.values():
             # sudo: of the members only those that the user may see are named
             ids = (request.sudo().payload or {"args": [[]]})["args"][-1]
@@ -89,7 +88,7 @@ class Program(models.Model):
             names = [(member.partner_id.display_name, member.reason or "") for member in seen]
             if len(ids) > len(seen):
                 names.append((_("And others"), len(ids) - len(seen)))
-            return page + table(names)
+            return beside(page, table(names))
         return page
 
 

@@ -11,7 +11,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..tools import sheet
+from ..tools import paper, sheet
 from .payment_common import PaymentsCase
 
 
@@ -60,6 +60,15 @@ class TestPaymentFile(PaymentsCase):
         content = self.content(file)
         self.assertTrue(content.startswith(b"%PDF"))
         self.assertEqual(content.count(b"/Type /Page\n"), 2)
+
+    def test_a_long_name_keeps_to_its_column(self):
+        from reportlab.pdfbase.pdfmetrics import stringWidth
+
+        for name in ("Ana Cruz", "Ñuñez Pérez, José María de los Ángeles y Santísima Trinidad", "M" * 200):
+            text, size = paper.fitting(name, 10, 190)
+            self.assertLessEqual(stringWidth(text, paper._font(), size), 190)
+            self.assertTrue(name.startswith(text.rstrip("…")))
+        self.assertEqual(paper.fitting("Ana Cruz", 10, 190), ("Ana Cruz", 10))
 
     def test_names_are_no_formulas(self):
         self.payment_manager.write({"provider": "file", "file_format": "csv"})

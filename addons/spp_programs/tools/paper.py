@@ -11,6 +11,8 @@ from odoo.tools import file_path
 
 FONT = "web/static/fonts/sign/NotoSans-Reg.ttf"
 MARGIN = 36
+SMALLEST = 7  # points that can still be read on paper
+COLUMNS = (0, 200, 290, 370)  # of the list to sign
 
 
 @cache
@@ -24,6 +26,19 @@ def _font():
         return "SPP"
     except (FileNotFoundError, ValueError):
         return "Helvetica"
+
+
+def fitting(text, size, room):
+    """The text and its size as they fit into `room` points: smaller, and where that is not enough, cut short."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    while size > SMALLEST and stringWidth(text, _font(), size) > room:
+        size -= 0.5
+    if stringWidth(text, _font(), size) > room:
+        while text and stringWidth(f"{text}…", _font(), size) > room:
+            text = text[:-1]
+        text = f"{text.rstrip()}…"
+    return text, size
 
 
 def qr_text(order):
@@ -42,7 +57,7 @@ def payment_list(title, subtitle, orders):
         paper.line(top)
         _draw_qr(paper.canvas, qr_text(order), MARGIN, top - 78, 72)
         paper.text(MARGIN + 86, top - 20, f"{number + 1}.  {order.reference}", 11)
-        paper.text(MARGIN + 86, top - 38, order.payee_name or "", 11)
+        paper.text(MARGIN + 86, top - 38, order.payee_name or "", 11, room=paper.width - 2 * MARGIN - 86)
         paper.text(MARGIN + 86, top - 56, " ".join(filter(None, (order.number, order.bic))), 10)
         paper.right(top - 20, f"{order.amount:,} {order.currency}", 12)
     return paper.done()
@@ -57,11 +72,12 @@ def signature_list(title, subtitle, orders):
             paper.page(("Reference, name", "Amount", "Date", "Signature or thumbprint, and who collects"))
         top = paper.top - 16 - row * 46
         paper.line(top)
-        paper.text(MARGIN, top - 16, f"{number + 1}.  {order.payee_name or ''}", 10)
-        paper.text(MARGIN + 14, top - 32, order.reference, 8)
-        paper.text(MARGIN + 200, top - 16, f"{order.amount:,} {order.currency}", 10)
-        paper.text(MARGIN + 290, top - 34, "____________", 10)
-        paper.text(MARGIN + 370, top - 34, "__________________________", 10)
+        name, amount, date, signature = (MARGIN + column for column in COLUMNS)
+        paper.text(name, top - 16, f"{number + 1}.  {order.payee_name or ''}", 10, room=amount - name - 8)
+        paper.text(name + 14, top - 32, order.reference, 8)
+        paper.text(amount, top - 16, f"{order.amount:,} {order.currency}", 10, room=date - amount - 8)
+        paper.text(date, top - 34, "____________", 10)
+        paper.text(signature, top - 34, "__________________________", 10)
     return paper.done()
 
 
@@ -112,13 +128,15 @@ class _Paper:
         if self.pages:
             self.canvas.showPage()
         self.pages += 1
-        self.text(MARGIN, self.height - 50, self.title, 14)
-        self.text(MARGIN, self.height - 68, self.subtitle, 9)
+        self.text(MARGIN, self.height - 50, self.title, 14, room=self.width - 2 * MARGIN - 40)
+        self.text(MARGIN, self.height - 68, self.subtitle, 9, room=self.width - 2 * MARGIN)
         self.right(self.height - 50, str(self.pages), 9)
-        for x, head in zip((0, 200, 290, 370), heads, strict=False):
-            self.text(MARGIN + x, self.top - 10, head, 8)
+        for x, head in zip(COLUMNS, heads, strict=False):
+            self.text(MARGIN + x, self.top - 10, head, 8, room=self.width - 2 * MARGIN - x)
 
-    def text(self, x, y, text, size):
+    def text(self, x, y, text, size, room=None):
+        if room:
+            text, size = fitting(text, size, room)
         self.canvas.setFont(_font(), size)
         self.canvas.drawString(x, y, text)
 
