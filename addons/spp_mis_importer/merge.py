@@ -16,7 +16,7 @@ import hashlib
 
 def print_of(value):
     """Eight hexadecimal digits that stand for the value; empty values are all the same."""
-    text = "" if value in (None, False, "", ()) else str(value)
+    text = "" if value is None or value is False or value in ("", ()) else str(value)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -30,7 +30,7 @@ from odoo.addons.spp_registry.tools import bulk_rows
 from odoo.addons.spp_registry.tools.deferred import check_now
 
 from .merge import decide, print_of
-from .models.spp_mis_conflict import ACCOUNT
+from .models.spp_mis_conflict import ACCOUNT, DOCUMENT
 from .models.spp_mis_mapping import Unmapped
 from .models.spp_registrant_source import NUMBER
 from .wire.records import parse_page
@@ -45,6 +45,12 @@ REFUSED = (UserError, ValueError, psycopg2.IntegrityError, psycopg2.DataError)
 EMPTIED = {
     "email": ("email",),
     "address": ("street", "street2"),
+    "street2": ("street2",),
+    "city": ("city",),
+    "zip": ("zip",),
+    "area": ("area_id",),
+    "income": ("income",),
+    "vulnerability_score": ("vulnerability_score",),
     "kind": ("group_kind_id",),
     "family_name": ("family_name",),
     "given_name": ("given_name",),
@@ -96,6 +102,7 @@ class Item:
     stamps: str | None = None
     said: dict = field(default_factory=dict)  # prints of what it said before
     emptied: tuple = ()  # fields that it now says are empty
+    emptied_lists: bool = False  # an empty list means that all are gone, and not that nothing is said
     facts: list = field(default_factory=list)
     roles: dict = field(default_factory=dict)  # of members, by their number there
     documents: list = field(default_factory=list)
@@ -112,6 +119,12 @@ class Item:
         }
         if self.accounts:
             says["a"] = [print_of(account["number"]) for account in self.accounts]
+        if self.documents or self.emptied_lists:
+            says["d"] = {}
+            for document in self.documents:
+                says["d"].setdefault(str(document["type_id"]), []).append(print_of(document["value"]))
+        if self.phones or self.emptied_lists:
+            says["t"] = [print_of(_phone(phone["number"])) for phone in self.phones]
         if self.facts:
             says["p"] = print_of(self.facts)
         return says
@@ -189,7 +202,9 @@ class Store:
                     raise Unmapped(_("Its group has not been stored here yet."))
                 role_ids = self._roles(membership)
                 group = self.env["res.partner"].browse(before.partner_id)
-                places.append(Place(group, membership, role_ids, self.head in role_ids))
+                place = Place(group, membership, role_ids, False)
+                place.head_is_told = self._is_head(place)
+                places.append(place)
             except Unmapped as error:
                 tally.troubles.append(self._trouble(membership, error.reason, cause="name"))
         self._attempt(places, tally, self._save_places)
@@ -384,6 +399,7 @@ class Store:
     def _item(self, record, before, checksum, stamps):
         """Raise Unmapped if a name in the record has no meaning here."""
         item = Item(record, before.partner_id, self._values(record), checksum, stamps, said=before.said)
+        item.emptied_lists = self.source.empty_overwrites
         if self.source.empty_overwrites and before.partner_id:
             item.emptied = tuple(
                 name
@@ -408,7 +424,12 @@ class Store:
         for account in record.accounts:
             bank_id = account.bank and self._meaning("bank", account.bank, account.bic)
             item.accounts.append(
-                {"kind": "bank", "number": clean_number("bank", account.number), "provider_id": bank_id}
+                {
+                    "kind": account.kind,
+                    "number": clean_number(account.kind, account.number),
+                    "provider_id": bank_id,
+                    "holder": account.holder,
+                }
             )
         if record.kind_of_record == "group":
             for membership in record.memberships or ():
@@ -422,7 +443,13 @@ class Store:
             "name": record.name,
             "email": record.email,
             "street": street.strip(),
-            "street2": ", ".join(line.strip() for line in rest.splitlines() if line.strip()),
+            "street2": record.street2
+            or ", ".join(line.strip() for line in rest.splitlines() if line.strip()),
+            "city": record.city,
+            "zip": record.zip,
+            "area_id": record.area and self._meaning("area", record.area),
+            "income": record.income,
+            "vulnerability_score": record.vulnerability_score,
             "registration_date": record.registration_date,
         }
         if record.kind_of_record == "group":
@@ -438,11 +465,7 @@ class Store:
             }
             if record.birthdate and record.birthdate_exact is not None:
                 values["birthdate_exact"] = record.birthdate_exact
-        return {
-            name: value
-            for name, value in values.items()
-            if value or value is False and name == "birthdate_exact"
-        }
+        return {name: value for name, value in values.items() if value is not None and value != ""}
 
     def _facts(self, record):
         """(number there, kind, date, value) of each program that somebody is in there, and of what was noted."""
@@ -491,7 +514,7 @@ class Store:
         partners = self._create(
             "res.partner",
             [
-                {"is_registrant": True, "is_group": is_group, **item.values, **self._disabled(item)}
+                {"is_registrant": True, "is_group": is_group, **item.values, **self._status(item)}
                 for item in new
             ],
         )
@@ -527,7 +550,9 @@ class Store:
     def _write(self, item):
         """Write what the source changed; whether something was written."""
         partner, before = item.partner, item.said.get("f", {})
-        values = self._disabled(item) if partner.registrant_status == "active" else {}
+        values = self._status(item)
+        if partner.registrant_status in (values.get("registrant_status"), "deceased"):
+            values = {}
         for name, theirs in [*item.values.items(), *((name, False) for name in item.emptied)]:
             if name in item.emptied and name not in before:
                 continue  # it never said anything about it: what is here was added here
@@ -593,14 +618,20 @@ class Store:
             self._bulk[model._name] = bulk_rows.fits(model)
         return self._bulk[model._name]
 
-    def _disabled(self, item):
-        if not item.record.disabled:
-            return {}
-        return {
-            "registrant_status": "disabled",
-            "status_date": item.record.disabled,
-            "status_reason": _("Disabled at %s", self.source.name),
-        }
+    def _status(self, item):
+        """Who is disabled or deceased there is so here; that this was undone there is left for a person to repeat."""
+        record = item.record
+        for status, date, reason in (
+            ("deceased", record.deceased, _("Deceased, as %s says", self.source.name)),
+            ("disabled", record.disabled, _("Disabled at %s", self.source.name)),
+        ):
+            if date:
+                return {
+                    "registrant_status": status,
+                    "status_date": date,
+                    "status_reason": record.status_reason or reason,
+                }
+        return {}
 
     def _children(self, model, items, created):
         """Rows that registrants have already, by registrant."""
@@ -609,52 +640,118 @@ class Store:
         return rows.grouped(lambda row: row.partner_id.id)
 
     def _save_documents(self, items, created):
-        """By type and number; else the one of the type has another number now."""
+        """By type and number. A number that changed at the source changes here, unless it was changed here, too; one
+        that is gone at the source is withdrawn."""
         Document = self.env["spp.identity.document"]
         ours, new, changed = self._children(Document._name, items, created), [], set()
         for item in items:
-            left = ours.get(item.partner.id, Document)
-            told = [] if left else [(values, None) for values in item.documents]
-            for values in item.documents if left else ():
-                same = left.filtered(
-                    lambda row, v=values: (row.type_id.id, row.value) == (v["type_id"], v["value"])
-                )
-                left -= same
-                told.append((values, same[:1]))
-            for values, row in told:
-                if left and not row:
-                    row = left.filtered(
-                        lambda row, v=values: row.type_id.id == v["type_id"] and row.state != "withdrawn"
-                    )[:1]
-                    left -= row
-                if row:
-                    changed |= self._write_child(row, values, item, "value")
-                else:
-                    new.append({**values, "partner_id": item.partner.id})
-                    changed.add(item.partner.id)
-                    if self.log is not None:
-                        kind = Document.type_id.browse(values["type_id"]).name
-                        self._tell(item, kind, "", mask_number(values["value"]))
+            mine = ours.get(item.partner.id, Document)
+            if not mine and not item.said.get("d"):  # nothing to compare with
+                added = item.documents
+            else:
+                added, is_changed = self._reconcile_documents(item, mine)
+                changed |= {item.partner.id} if is_changed else set()
+            for values in added:
+                new.append({**values, "partner_id": item.partner.id})
+                changed.add(item.partner.id)
+                if self.log is not None:
+                    kind = Document.type_id.browse(values["type_id"]).name
+                    self._tell(item, kind, "", mask_number(values["value"]))
         self._create(Document._name, new)
         return changed
 
+    def _reconcile_documents(self, item, left):
+        """Bring a registrant's documents in line; returns values of new ones, and whether others changed."""
+        before, added, is_changed = item.said.get("d", {}), [], False
+        unmatched = []
+        for values in item.documents:
+            same = left.filtered(
+                lambda row, v=values: (row.type_id.id, row.value) == (v["type_id"], v["value"])
+            )
+            left -= same
+            was_told = print_of(values["value"]) in before.get(str(values["type_id"]), ())
+            if same:
+                self._agreed.add((item.partner.id, f"{DOCUMENT}:{values['type_id']}"))
+                is_changed |= bool(self._write_child(same[:1], values, item, "value"))
+                if same[0].state == "withdrawn" and not was_told:  # it is told again
+                    same[0]._set_state("disputed")
+                    same[0]._claim()
+                    is_changed = True
+            elif not was_told:  # else it was changed or taken away here since
+                unmatched.append(values)
+        for values in unmatched:
+            told = before.get(str(values["type_id"]), ())
+            rows = left.filtered(
+                lambda row, v=values: row.type_id.id == v["type_id"] and row.state != "withdrawn"
+            )
+            row = rows.filtered(lambda row, told=told: print_of(row.value) in told)[:1]
+            if not row and rows and told:  # both sides changed what the source told
+                row, number = rows[:1], values["value"]
+                what = self._conflict(
+                    item.partner,
+                    f"{DOCUMENT}:{values['type_id']}",
+                    mask_number(row.value),
+                    mask_number(number),
+                    {"id": row.id, "value": number, "expiry_date": _plain(values["expiry_date"] or False)},
+                )
+                if what == "keep":
+                    left -= row
+                    continue
+            if row:
+                left -= row
+                is_changed |= bool(self._write_child(row, values, item, "value"))
+            else:
+                added.append(values)
+        if item.documents or item.emptied_lists and "documents" in item.record.model_fields_set:
+            gone = left.filtered(
+                lambda row: (
+                    row.state != "withdrawn" and print_of(row.value) in before.get(str(row.type_id.id), ())
+                )
+            )
+            for row in gone:
+                row.action_withdraw()
+                self._tell(item, _("Document withdrawn"), mask_number(row.value), "")
+                is_changed = True
+        return added, is_changed
+
     def _save_phones(self, items, created):
-        """By number, however it is written."""
+        """By number, however it is written. One that is gone at the source is no longer in use here."""
         Phone = self.env["spp.phone.number"]
         ours, new, changed = self._children(Phone._name, items, created), [], set()
+        today = fields.Date.context_today(self.source)
         for item in items:
-            by_number = {row.sanitized or row.number: row for row in ours.get(item.partner.id, Phone)}
+            mine = ours.get(item.partner.id, Phone)
+            by_number = {row.sanitized or row.number: row for row in mine}
+            before, told = item.said.get("t", ()), set()
             for values in item.phones:
-                number = sanitize(values["number"]) or values["number"]
+                number = _phone(values["number"])
+                told.add(number)
                 row = by_number.get(number)
                 if row:
                     changed |= self._write_child(row, {**values, "number": row.number}, item, "number")
-                elif row is None:
+                    if row.ended and not values["ended"] and print_of(number) not in before:
+                        row.ended = False  # it is told again
+                        changed.add(item.partner.id)
+                elif row is None and print_of(number) not in before:
                     new.append({**values, "partner_id": item.partner.id})
                     by_number[number] = Phone  # told twice
                     changed.add(item.partner.id)
                     if self.log is not None:
                         self._tell(item, _("Phone"), "", mask_number(number))
+                # else it was changed or taken away here since
+            if mine and (item.phones or item.emptied_lists and "phones" in item.record.model_fields_set):
+                gone = mine.filtered(
+                    lambda row, told=told, before=before: (
+                        not row.ended
+                        and (row.sanitized or row.number) not in told
+                        and print_of(row.sanitized or row.number) in before
+                    )
+                )
+                if gone:
+                    gone.write({"ended": today})
+                    changed.add(item.partner.id)
+                    for row in gone:
+                        self._tell(item, _("Phone no longer in use"), mask_number(row.number), "")
         self._create(Phone._name, new)
         return changed
 
@@ -667,7 +764,8 @@ class Store:
             for values in item.accounts:
                 row = by_number.get(values["number"])
                 if row:
-                    changed |= self._write_child(row, {"provider_id": values["provider_id"]}, item, "number")
+                    told = {name: values[name] for name in ("provider_id", "holder")}
+                    changed |= self._write_child(row, told, item, "number")
                 elif row is None:
                     new.append({**values, "partner_id": item.partner.id})
                     by_number[values["number"]] = Account  # told twice
@@ -772,7 +870,11 @@ class Store:
             )
             for one in memberships
         ]
-        head_is_told = any(self.head in place.role_ids and not place.membership.ended for place in places)
+        head_is_told = any(
+            place.membership.is_head is not None or self._is_head(place)
+            for place in places
+            if not place.membership.ended
+        )
         for place in places:
             place.head_is_told = head_is_told
         return places
@@ -839,6 +941,10 @@ class Store:
                 new.append({**self._place_values(place, mine.browse()), "ended": place.membership.ended})
         return new, is_changed
 
+    def _is_head(self, place):
+        told = place.membership.is_head
+        return self.head in place.role_ids if told is None else told
+
     def _place_values(self, place, live):
         """Roles given here stay, those that the source takes back go; the head is whom it names, if it names one."""
         role_ids, is_head = place.role_ids, False
@@ -846,8 +952,8 @@ class Store:
             role_ids = role_ids | (set(live.role_ids.ids) - set(place.roles_before or ()))
             is_head = live.is_head
         if place.head_is_told:
-            is_head = self.head in place.role_ids
-            if not is_head:
+            is_head = self._is_head(place)
+            if not is_head and place.membership.is_head is None:
                 role_ids = role_ids - {self.head}
         values = {"role_ids": tuple(sorted(role_ids)), "is_head": is_head}
         if place.membership.start:
@@ -954,6 +1060,11 @@ def _said(item):
         says["m"] = {number: item.roles.get(number, []) for number in live}
         says["gone"] = sorted(before - told)
     return says
+
+
+def _phone(number):
+    """A number as two are compared."""
+    return sanitize(number) or number
 
 
 def _plain(value):

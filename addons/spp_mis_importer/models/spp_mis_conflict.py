@@ -9,6 +9,7 @@ from odoo.tools import SQL
 from .spp_mis_held import WORKERS
 
 ACCOUNT = "payment_account_ids"  # the field that stands for “which account is the primary one”
+DOCUMENT = "document_ids"  # with “:” and a type: the number of the document of this type
 
 
 class MisConflict(models.Model):
@@ -57,6 +58,9 @@ class MisConflict(models.Model):
         for conflict in self:
             if conflict.field_name == ACCOUNT:
                 conflict.field_label = _("Primary account")
+            elif conflict.field_name.startswith(f"{DOCUMENT}:"):
+                kind = self.env["spp.identity.type"].browse(int(conflict.field_name.rpartition(":")[2]))
+                conflict.field_label = kind.exists().name or _("Document")
             else:
                 field = Partner._fields.get(conflict.field_name)
                 conflict.field_label = field and field._description_string(self.env) or conflict.field_name
@@ -75,6 +79,11 @@ class MisConflict(models.Model):
                 if account.state != "active":
                     raise UserError(_("%s: the source's account has ended here.", partner.display_name))
                 account.action_make_primary()
+            elif conflict.field_name.startswith(f"{DOCUMENT}:"):
+                document = self.env["spp.identity.document"].sudo().browse(conflict.value["id"]).exists()
+                if not document or document.state == "withdrawn":
+                    raise UserError(_("%s: the document was withdrawn here.", partner.display_name))
+                document.write({name: conflict.value[name] for name in ("value", "expiry_date")})
             else:
                 partner.write({conflict.field_name: conflict.value})
             conflict._decided("theirs")

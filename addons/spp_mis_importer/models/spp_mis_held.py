@@ -23,6 +23,8 @@ SHOWN = [
     ("Date of birth", ["birthdate"]),
     ("Place of birth", ["birth_place"]),
     ("Address", ["address"]),
+    ("City", ["city"]),
+    ("Area", ["area"]),
     ("E-mail", ["email"]),
     ("Registered on", ["registration_date"]),
     ("Disabled on", ["disabled"]),

@@ -1,4 +1,4 @@
-"""What the names of a source mean here: document types, kinds of group, roles, genders, banks."""
+"""What the names of a source mean here: document types, kinds of group, roles, genders, banks, programs, areas."""
 
 import re
 
@@ -18,7 +18,9 @@ TARGETS = {
     "gender": "gender",
     "bank": "bank_id",
     "program": "program_id",
+    "area": "area_id",
 }
+NEVER_CREATED = ("program", "area")
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "other": "other"}
 
 
@@ -44,6 +46,7 @@ class MisMapping(models.Model):
             ("gender", "Gender"),
             ("bank", "Bank"),
             ("program", "Program"),
+            ("area", "Area"),
         ],
         required=True,
     )
@@ -62,6 +65,7 @@ class MisMapping(models.Model):
         ondelete="restrict",
         help="Whoever is in this program at the source becomes a candidate of ours.",
     )
+    area_id = fields.Many2one(comodel_name="spp.area", ondelete="restrict")
     is_open = fields.Boolean(
         string="Open",
         compute="_compute_is_open",
@@ -130,7 +134,7 @@ class MisMapping(models.Model):
             target = GENDERS.get(name.strip().casefold(), False)
         else:
             target = self._same_here(kind, name, bic)
-            if not target and source.unknown_catalogue == "create" and kind != "program":
+            if not target and source.unknown_catalogue == "create" and kind not in NEVER_CREATED:
                 target = self._create_target(kind, name, bic)
             target = target.id
         return self.create({"source_id": source.id, "kind": kind, "name": name, TARGETS[kind]: target})
@@ -139,9 +143,10 @@ class MisMapping(models.Model):
         model = self.env[self._fields[TARGETS[kind]].comodel_name].with_context(active_test=False)
         if kind == "bank" and bic and (bank := model.search([("bic", "=ilike", _literal(bic))], limit=1)):
             return bank
-        same = model.search([("name", "=ilike", _literal(name))], limit=1)
+        same = kind != "area" and model.search([("name", "=ilike", _literal(name))], limit=1)
         if not same and kind != "bank":
-            same = model.search([("code", "=ilike", _literal(_code(name)))], limit=1)
+            code = name if kind == "area" else _code(name)  # sources name areas by their codes
+            same = model.search([("code", "=ilike", _literal(code))], limit=1)
         return same
 
     def _create_target(self, kind, name, bic):

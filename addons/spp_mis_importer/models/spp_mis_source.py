@@ -54,10 +54,15 @@ class MisSource(models.Model):
         "Its authentication is “login once, then a session cookie”.",
     )
     dialect = fields.Selection(
-        selection=[("jsonrpc", "Odoo JSON-RPC"), ("rest", "Registry API on a session (OpenG2P 15.0)")],
+        selection=[
+            ("jsonrpc", "Odoo JSON-RPC (OpenG2P)"),
+            ("suite", "Odoo JSON-RPC (another SPP)"),
+            ("rest", "Registry API on a session (OpenG2P 15.0)"),
+        ],
         required=True,
         default="jsonrpc",
-        help="JSON-RPC reads all fields page by page and needs no module at the source. The registry API sends the "
+        help="JSON-RPC reads all fields page by page and needs no module at the source. At another SPP the login needs "
+        "the roles Auditor and Finance Officer, for documents and whole account numbers. The registry API sends the "
         "whole registry in one answer, without bank codes and without the dates of memberships.",
     )
     login_path = fields.Char(required=True, default=LOGIN_PATH)
@@ -84,7 +89,7 @@ class MisSource(models.Model):
         required=True,
         default="create",
         help="What to do with a document type, kind of group, role or bank that is not known here by that name. "
-        "A gender that is not known always waits for a person.",
+        "A gender or an area that is not known always waits for a person.",
     )
     empty_overwrites = fields.Boolean(
         help="What the source once said and now leaves empty is emptied here, too. Otherwise the last value stays.",
@@ -483,7 +488,9 @@ class MisSource(models.Model):
             if self.dialect == "rest":
                 reader = wire.RestReader(client, login, self.registry_path)
             else:
-                reader = wire.JsonRpcReader(client, login, settled=timedelta(minutes=max(self.overlap, 1)))
+                readers = {"jsonrpc": wire.JsonRpcReader, "suite": wire.SuiteReader}
+                settled = timedelta(minutes=max(self.overlap, 1))
+                reader = readers[self.dialect](client, login, settled=settled)
             reader.login()
             try:
                 yield reader

@@ -31,6 +31,7 @@ class Child(NamedTuple):
     link: str
     fields: tuple
     of_groups: bool = False
+    where: tuple = ()  # a domain: only these count
     optional: bool = False  # a source may lack the model, or keep it from us
 
 
@@ -245,7 +246,7 @@ class JsonRpcReader(Session):
 
     def _children(self, model, child, numbers, fields):
         """Rows that belong to the partners, oldest first; without fields, links come as mere numbers."""
-        args = [[[child.link, "in", numbers]], [child.link, *fields, "write_date"]]
+        args = [[[child.link, "in", numbers], *child.where], [child.link, *fields, "write_date"]]
         kwargs = {"order": "id asc"} if fields else {"order": "id asc", "load": ""}
         if child.optional:
             rows = self._optional(model, args, **kwargs)

@@ -9,10 +9,11 @@ whole record or says in plain words which field cannot be used:
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     AliasChoices,
@@ -50,6 +51,20 @@ def _text(value):
     return value.strip() or None
 
 
+def _number(value):
+    if value is None or value is False or value == "":
+        return None
+    if isinstance(value, bool):
+        raise ValueError("it is not a number")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError("it is not a number") from None
+    if not math.isfinite(number):
+        raise ValueError("it is not a number")
+    return number
+
+
 def _required(value):
     if value is None:
         raise ValueError("it is empty")
@@ -77,6 +92,7 @@ def _moment(value, info: ValidationInfo):
 
 Text = Annotated[str | None, BeforeValidator(_text)]
 Name = Annotated[str, BeforeValidator(lambda value: _required(_text(value)))]
+Number = Annotated[float | None, BeforeValidator(_number)]  # 0 is a number, and not empty
 Day = Annotated[date | None, BeforeValidator(parse_day)]
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 Key = Annotated[int | str, BeforeValidator(_key)]
@@ -102,6 +118,8 @@ class Account(Row):
     number: Name = Field(validation_alias=AliasChoices("acc_number", "number"))
     bank: Text = Field(None, validation_alias=AliasChoices("bank_name", "bank"))
     bic: Text = None
+    kind: Literal["bank", "iban", "mobile_wallet", "email_wallet"] = "bank"
+    holder: Text = None
 
 
 class Program(Row):
@@ -179,8 +197,16 @@ class Registrant(Record):
     name: Name
     email: Text = None
     address: Text = None
+    street2: Text = None  # these three where the source tells them apart
+    city: Text = None
+    zip: Text = None
+    area: Text = None
     registration_date: Day = None
     disabled: Day = None
+    deceased: Day = None
+    status_reason: Text = None
+    income: Number = None
+    vulnerability_score: Number = None
     documents: Annotated[tuple[Document, ...], BeforeValidator(_rows)] = Field(
         (), validation_alias=AliasChoices("ids", "reg_ids", "documents")
     )
@@ -244,6 +270,7 @@ class Membership(Record):
     individual_name: Text = None
     group: Key | None = None
     roles: tuple[Name, ...] = Field((), validation_alias=AliasChoices("kind", "roles"))
+    is_head: bool | None = None  # None: the role of that name says it
     start: Day = Field(None, validation_alias=AliasChoices("start_date", "start"))
     ended: Day = Field(None, validation_alias=AliasChoices("ended_date", "ended"))
 
