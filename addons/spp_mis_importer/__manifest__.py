@@ -20,5 +20,6 @@
         "views/spp_mis_absent_views.xml",
         "wizard/spp_mis_upload_views.xml",
         "views/spp_mis_source_views.xml",
+        "views/spp_mis_board_views.xml",
     ],
 }

@@ -5,3 +5,4 @@ from . import spp_mis_conflict
 from . import spp_mis_source
 from . import spp_mis_preview
 from . import spp_mis_upload
+from . import spp_mis_board

@@ -27,6 +27,7 @@ OPERATORS = (*WORKERS, "admin")  # who runs imports
 SCHEDULERS = ("program_manager", "admin")
 IMPORT = ("individual", "group")
 RETRY = ("held_individual", "held_group", "held_membership")
+FAILED = "refused"  # why a record is held: it cannot be stored as it is
 STAMPS = 5  # of so many pages' records are read together
 ATTEMPTS = 4  # to read a page in the middle of an import
 PAUSE = timedelta(seconds=30)  # before the second attempt; the third waits twice as long, and so on
@@ -565,7 +566,7 @@ class MisSource(models.Model):
         if stage in IMPORT:
             store.note_listed(stage, page.listed, run)
         troubles = {trouble["external_id"]: trouble["cause"] for trouble in tally.troubles}
-        failed = sum(cause == "refused" for cause in troubles.values())
+        failed = sum(cause == FAILED for cause in troubles.values())
         added = {
             "read": len(page.records) + len(page.bad) + len(page.unmoved),
             "created": tally.created,

@@ -10,6 +10,7 @@ from . import test_bulk_rows
 from . import test_increment
 from . import test_stamps
 from . import test_lines
+from . import test_board
 from . import test_conflicts
 from . import test_preview
 from . import test_files

@@ -1,5 +1,6 @@
 """Rows that an import writes in bulk cannot be told from rows that the ORM made: every column of both is compared."""
 
+from contextlib import closing
 from unittest.mock import patch
 
 from odoo.tests import TransactionCase, tagged
@@ -47,6 +48,38 @@ class TestBulkRows(LikeTheOrm, MisMixin, TransactionCase):
                 differing = {"individual_id": other.id}
                 self.assertEqual(sorted(line.role_ids.mapped("name")), ["Head", "Principal recipient"])
             self.assert_like_the_orm(line, **differing)
+
+    def test_what_nobody_gave_is_as_the_orm_leaves_it(self):
+        """The same values to both: a twin made of what a row holds would hide a default that only one of them sets."""
+        person = self.env["res.partner"].create({"name": "Some Body", "is_registrant": True})
+        passport = self.env.ref("spp_registry.identity_type_passport")
+        household = self.env["res.partner"].create({"name": "H", "is_registrant": True, "is_group": True})
+        for name, values in (
+            ("res.partner", {"name": "ANA", "is_registrant": True}),
+            ("spp.identity.document", {"partner_id": person.id, "type_id": passport.id, "value": "P"}),
+            ("spp.phone.number", {"partner_id": person.id, "number": "+254712345678"}),
+            ("spp.payment.account", {"partner_id": person.id, "number": "1"}),
+            ("spp.group.membership", {"group_id": household.id, "individual_id": person.id}),
+        ):
+            model = self.env[name]
+            others, rows = self.second(name, values), []
+            for make in (model.create, lambda vals_list, m=model: bulk_rows.create(m, vals_list)):
+                with closing(self.env.cr.savepoint()):
+                    # The first account of a person is the primary one; the second tells more.
+                    made = make([values, *others])
+                    self.env.flush_all()
+                    rows.append([self._row(record) for record in made])
+                self.env.invalidate_all(flush=False)
+            for ours, theirs in zip(*rows, strict=True):
+                differing = {"id", "commercial_partner_id"} if name == "res.partner" else {"id"}
+                for column in ours.keys() - differing:
+                    self.assertEqual(ours[column], theirs[column], f"{name}.{column}")
+
+    def second(self, name, values):
+        if name == "spp.group.membership":
+            other = self.env["res.partner"].create({"name": "Other", "is_registrant": True})
+            return [{**values, "individual_id": other.id}]
+        return [values]
 
     def test_the_orm_makes_the_rows_where_an_addon_would_do_more(self):
         """A stored computed column, or a create(), of an addon that does not know of rows made in bulk."""

@@ -148,7 +148,7 @@ class SppPaymentAccount(models.Model):
 
     def _completed_for_bulk(self, vals_list):
         """Values with what create() would add; see tools/bulk_rows.py. Numbers must be clean."""
-        vals_list = [{"kind": "bank", "state": "active", "is_primary": False, **vals} for vals in vals_list]
+        vals_list = [{"kind": "bank", "state": "active", **vals} for vals in vals_list]
         self._make_first_primary(vals_list)
         return vals_list
 
