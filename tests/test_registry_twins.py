@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -102,7 +103,10 @@ def test_an_import_killed_again_and_again_ends_as_an_undisturbed_one(undisturbed
         chain._control("mis", "faults", calls)
         source, reached = chain.source, []
         for seconds in (2, 4, 6):
-            chain.as_officer("spp.mis.source", "action_import", [source])
+            with ThreadPoolExecutor() as pool:  # two people at once: one import
+                both = (chain.as_officer, chain.as_manager)
+                runs = [pool.submit(one, "spp.mis.source", "action_import", [source]) for one in both]
+            assert len({run.result() for run in runs}) == 1
             time.sleep(seconds)
             os.killpg(services.running(system.name)["pid"], signal.SIGKILL)
             while services.running(system.name):

@@ -100,10 +100,13 @@ class SppGroupMembership(models.Model):
         """What is to be done for new rows, also for those that SQL made; see tools/bulk_rows.py."""
         # A person without an area is registered where the household lives; otherwise the officers of
         # that area would see a household whose members are hidden from them.
-        for membership in self:
-            if membership.group_id.area_id and not membership.individual_id.area_id:
+        for membership in self.with_context(
+            prefetch_fields=False
+        ):  # of many people, only their areas are read
+            group, person = membership.group_id, membership.individual_id
+            if group.area_id and not person.area_id:
                 # sudo: a person without an area is outside every area-limited officer's reach.
-                membership.individual_id.sudo().area_id = membership.group_id.area_id
+                person.with_env(self.env).sudo().area_id = group.area_id
         check_before_commit(self)
 
     def write(self, vals):

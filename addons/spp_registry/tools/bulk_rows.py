@@ -99,10 +99,10 @@ def create(model, vals_list):
     records = model.browse(_insert_values(model, own))
     for name in many:
         _link(model._fields[name], records, [values.get(name, ()) for values in vals_list])
-    # What is looked at afterwards are few columns: these are read, not whole rows.
+    # Constraints look at few columns: these are read, not whole rows.
     lean = records.with_context(prefetch_fields=False)
     lean._validate_fields({name for values in vals_list for name in values})
-    lean._created_in_bulk()
+    records._created_in_bulk()
     return records
 
 

@@ -439,6 +439,7 @@ class SparMapper(models.Model):
 
     def _wanted(self, partner_ids):
         """{registrant: Wanted} for those who have a document and a primary account, in one query."""
+        recipes = {kind: self._recipe(kind) for kind in FA_FIELDS}
         for name in ("res.partner", "res.bank", "spp.payment.account", "spp.identity.document"):
             self.env[name].flush_model()
         self.env.cr.execute(
@@ -462,7 +463,6 @@ class SparMapper(models.Model):
             )
         )
         wanted = {}
-        recipes = {kind: self._recipe(kind) for kind in FA_FIELDS}
         for partner_id, value, account_id, kind, number, bic, name in self.env.cr.fetchall():
             try:
                 spar_id = fill(self.id_template, {"value": value})
