@@ -88,7 +88,7 @@ def test_a_server_killed_around_a_post_pays_everybody_once(moment, paying):
             assert chain._states("spp.payment", _of(cycle), "state") == ends, dialect
         else:
             # Nobody but the payer knows that it has nothing: two people find out, and pay again.
-            assert len(never) == 10 and not never & received.keys(), dialect
+            assert 0 < len(never) <= 10 and not never & received.keys(), dialect
             assert all(_reasons(chain, cycle))
 
 
@@ -141,8 +141,12 @@ def _received(chain, payer):
 
 def _is_under_way(chain, cycle, payer, has_acted):
     """Is a message of the cycle under way; and, if so asked, has the payer acted on it?"""
-    sending = {reference for reference, state in _states(chain, cycle).items() if state == "sending"}
-    return bool(sending & _received(chain, payer).keys() if has_acted else sending)
+    states, received = _states(chain, cycle), _received(chain, payer).keys()
+    sending = {reference for reference, state in states.items() if state == "sending"}
+    if not has_acted:
+        return bool(sending)
+    # The payer may have told us by a call what it has not answered yet.
+    return bool(sending & received) or all(ref in received for ref in states if states[ref] != "held")
 
 
 def _reasons(chain, cycle):

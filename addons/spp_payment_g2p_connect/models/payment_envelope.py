@@ -130,20 +130,22 @@ class PaymentEnvelope(models.Model):
     @api.model
     def _gather(self, batch):
         """The id of the batch's envelope. A new one takes all batches of the cycle that were released with it."""
-        if batch.envelope_id:
+        if batch.envelope_id.state in ("draft", "open", "done"):
             return batch.envelope_id.id
         cycle, manager = batch.cycle_id, batch.manager_id
         # One at a time for a cycle: two jobs would otherwise make an envelope each.
         self.env.cr.execute(SQL("SELECT id FROM spp_cycle WHERE id = %s FOR NO KEY UPDATE", cycle.id))
         batch.invalidate_recordset(["envelope_id"])
-        if batch.envelope_id:
+        if batch.envelope_id.state in ("draft", "open", "done"):
             return batch.envelope_id.id
         released = self.env["spp.payment.batch"].search(
             [
                 ("cycle_id", "=", cycle.id),
                 ("manager_id", "=", manager.id),
                 ("currency_id", "=", batch.currency_id.id),
+                "|",
                 ("envelope_id", "=", False),
+                ("envelope_id.state", "=", "cancelled"),
                 ("released_by", "!=", False),
                 ("state", "in", ["draft", "sending"]),
             ]
@@ -325,6 +327,58 @@ class PaymentEnvelope(models.Model):
                 raise UserError(error.reason) from None
         return True
 
+    def action_cancel(self):
+        """Have the bridge cancel an envelope of which nothing went to the bank. Role: finance officer.
+
+        That the bridge will not pay it any more is not proved by its word: its payments become unknown, and two people
+        settle them with what the bridge's operator writes.
+        """
+        self._check_role("finance_officer")
+        self.ensure_one()
+        envelope = self.sudo()  # sudo: the endpoint's credentials are used, not shown.
+        if envelope.state != "open":
+            raise UserError(_("%s is not declared at the bridge.", envelope.name))
+        try:
+            with advisory.held(self.env.cr.dbname, envelope._lock_key()):
+                envelope._cancel_there()
+        except advisory.Busy:
+            raise UserError(
+                _("A batch is being sent into %s at this moment. Try again.", envelope.name)
+            ) from None
+        except CallError as error:
+            raise UserError(error.reason) from None
+        told = _("Cancelled by %s.", self.env.user.name)
+        in_own_transaction(envelope, lambda envelope: envelope._cancelled(told))
+        self.env["spp.audit.entry"]._log("Envelope cancelled", self, new={"number": envelope.bridge_id})
+        return True
+
+    def _cancelled(self, told):
+        reason = _("Its envelope %s was cancelled at the bridge before it was paid.", self.name)
+        self.env["spp.payment"]._apply(
+            SQL(
+                """
+                SELECT p.id, 'unknown', %s, 'envelope_cancelled', NULL::timestamp, ''
+                  FROM spp_payment p JOIN spp_payment_batch b ON b.id = p.batch_id
+                 WHERE b.envelope_id = %s AND p.state IN ('accepted', 'unknown')
+                """,
+                reason,
+                self.id,
+            )
+        )
+        self._write_guarded({"state": "cancelled", "message": told})
+
+    def _cancel_there(self):
+        shipped = self._ask().shipped
+        if shipped:
+            raise UserError(
+                _("%(count)s payments of %(name)s went to the bank already.", count=shipped, name=self.name)
+            )
+        manager = self.manager_id
+        request = bridge.cancel_envelope(manager._party(), str(uuid4()), self.bridge_id, datetime.now(UTC))
+        reading = manager._call_bridge("cancel", request, (), bridge.read_declare)
+        if reading.verdict is not Verdict.ANSWERED:
+            raise UserError(reading.reason)
+
 
 class PaymentBatch(models.Model):
     _inherit = "spp.payment.batch"
@@ -358,8 +412,9 @@ class PaymentExchange(models.Model):
             ("declare", "Envelope declared"),
             ("amend", "Envelope declared anew"),
             ("envelope", "Envelope asked about"),
+            ("cancel", "Envelope cancelled"),
         ],
-        ondelete={"declare": "cascade", "amend": "cascade", "envelope": "cascade"},
+        ondelete={"declare": "cascade", "amend": "cascade", "envelope": "cascade", "cancel": "cascade"},
     )
 
 

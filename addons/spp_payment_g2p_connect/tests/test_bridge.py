@@ -6,7 +6,7 @@ from unittest.mock import patch
 from freezegun import freeze_time
 
 from odoo import fields
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests.common import tagged
 
 from odoo.addons.queue_job.exception import RetryableJobError
@@ -215,6 +215,37 @@ class TestBridge(PayerCase):
         self.ask()
         self.ask()
         self.assertEqual(self.states(cycle), ["accepted", "paid"])
+
+    def test_an_envelope_that_is_never_paid_is_cancelled_and_its_payees_paid_again(self):
+        self.control("set", settle_after=None)
+        cycle = self.prepared(2)
+        self.send(cycle)
+        envelope = self.envelope(cycle)
+        with self.assertRaises(AccessError):
+            envelope.with_user(self.manager).action_cancel()
+        envelope.with_user(self.finance).action_cancel()
+        self.assertEqual(self.envelope(cycle).state, "cancelled")
+        self.ask()
+        payments = cycle.payment_ids
+        self.assertEqual(self.states(cycle), ["unknown", "unknown"], "its word alone proves nothing")
+        self.assertIn("was cancelled at the bridge", payments[0].state_reason)
+        payments.with_user(self.finance).action_settle("never_received", "The operator's letter no. 7")
+        payments.with_user(self.second_finance).action_confirm_settlement()
+        payments.with_user(self.manager).action_reissue("The envelope was cancelled")
+        self.control("set", settle_after=0)
+        self.send(cycle)
+        self.ask()
+        self.assertEqual(self.states(cycle), ["paid", "paid", "rejected", "rejected"])
+        self.assertEqual(self.envelope(cycle).mapped("state"), ["done", "cancelled"])
+        self.assertEqual(len(self.payer()["paid"]), 2)
+
+    def test_an_envelope_that_went_to_the_bank_is_not_cancelled(self):
+        cycle = self.prepared(2)
+        self.send(cycle)
+        with self.assertRaisesRegex(UserError, "went to the bank"):
+            self.envelope(cycle).with_user(self.finance).action_cancel()
+        self.ask()
+        self.assertEqual(self.states(cycle), ["paid", "paid"])
 
     def test_connection_test(self):
         self.payment_manager.with_user(self.manager).action_test_connection()
