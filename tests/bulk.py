@@ -36,6 +36,9 @@ LATE_ROW = {
     "action_approve": """
         SELECT 1 FROM spp_entitlement
          WHERE id = (SELECT max(id) FROM spp_entitlement WHERE cycle_id = %(id)s) FOR UPDATE""",
+    "action_propose_withdrawals": "LOCK TABLE spp_audit_entry IN SHARE MODE",
+    "action_hand_out": "LOCK TABLE spp_audit_entry IN SHARE MODE",
+    "action_search_duplicates": "LOCK TABLE spp_duplicate_case IN SHARE MODE",
     "action_prepare_payments": "LOCK TABLE spp_payment_batch IN SHARE MODE",
     "action_read": "LOCK TABLE spp_payment_result_row IN SHARE MODE",
     "action_apply": "LOCK TABLE spp_fund_entry IN SHARE MODE",

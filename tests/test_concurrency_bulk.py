@@ -19,7 +19,10 @@ def program(system):
     (rule,) = manager("spp.rule", "search", [("name", "=", "Children under five")])
     program = manager("spp.program", "create", {
         "name": f"Crowd {year}", "code": f"CROWD{year}", "target": "group", "rule_id": rule,
-        "benefit_ids": [(0, 0, {"name": "Cash", "kind": "money", "amount": 10.0})],
+        "benefit_ids": [
+            (0, 0, {"name": "Cash", "kind": "money", "amount": 10.0}),
+            (0, 0, {"name": "Flour", "kind": "goods", "quantity": 2, "product_name": "Flour"}),
+        ],
     })  # fmt: skip
     manager("spp.program", "action_activate", [program])
     system.log_in("finance")("spp.program", "fund_allocate", [program], "5000.00", "Decree", f"crowd-{year}")
@@ -178,3 +181,50 @@ def test_who_would_change_a_cycle_is_told_what_is_at_work_on_it(system, draft, b
         with pytest.raises(xmlrpc.client.Fault, match="(?s)at this moment.*Compute"):
             manager("spp.cycle", "action_cancel", [draft], "Not now")
     assert bulk.over(manager, run)["state"] == "done"
+
+
+def test_goods_handed_out_twice_at_once_are_handed_out_once(system, draft):
+    manager, officer = system.log_in("manager"), system.log_in("officer")
+    for session, action in (
+        (manager, "compute"),
+        (manager, "submit"),
+        (system.log_in("approver"), "approve"),
+    ):
+        assert bulk.over(manager, session("spp.cycle", f"action_{action}", [draft]))["state"] == "done"
+    answers, _told = at_once(several(system, "officer"), "spp.cycle", "action_hand_out", draft, "List 1")
+    assert answers
+    goods = [("cycle_id", "=", draft), ("kind", "=", "goods")]
+    due = officer("spp.entitlement", "search", goods)
+    assert due and len(due) == officer(
+        "spp.entitlement", "search_count", [*goods, ("state", "=", "handed_out")]
+    )
+    handed = officer("spp.handout", "search_read", [("cycle_id", "=", draft)], ["entitlement_id"])
+    assert sorted(line["entitlement_id"][0] for line in handed) == sorted(due)
+
+
+def test_a_withdrawal_and_a_hand_out_at_once_do_not_both_happen(system, draft):
+    manager, officer = system.log_in("manager"), system.log_in("officer")
+    for session, action in (
+        (manager, "compute"),
+        (manager, "submit"),
+        (system.log_in("approver"), "approve"),
+    ):
+        assert bulk.over(manager, session("spp.cycle", f"action_{action}", [draft]))["state"] == "done"
+
+    def act(call):
+        session, method, arguments = call
+        try:
+            return session("spp.cycle", method, [draft], *arguments)
+        except xmlrpc.client.Fault as fault:
+            assert "at this moment" in fault.faultString
+            return None
+
+    calls = [
+        (system.log_in("officer"), "action_hand_out", ["List 1"]),
+        (system.log_in("manager"), "action_propose_withdrawals", ["left", "Flood"]),
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        assert any(pool.map(act, calls))
+    gone = officer("spp.cycle.withdrawal", "search_read", [("cycle_id", "=", draft)], ["partner_id"])
+    handed = officer("spp.handout", "search_read", [("cycle_id", "=", draft)], ["partner_id"])
+    assert bool(gone) != bool(handed)

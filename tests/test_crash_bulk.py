@@ -23,6 +23,8 @@ ACTIONS = [  # (model, action, arguments, who)
     ("spp.cycle", "action_compute", lambda life: [], "manager"),
     ("spp.cycle", "action_submit", lambda life: [], "manager"),
     ("spp.cycle", "action_approve", lambda life: [], "approver"),
+    ("spp.cycle", "action_propose_withdrawals", lambda life: ["left", "Moved", life.last_one()], "officer"),
+    ("spp.cycle", "action_hand_out", lambda life: ["Lists 1 to 3"], "officer"),
     ("spp.cycle", "action_prepare_payments", lambda life: [], "manager"),
     ("spp.cycle", "action_close", lambda life: ["cancel"], "manager"),
 ]
@@ -61,7 +63,39 @@ def test_each_bulk_action_killed_in_the_middle_is_done_once_and_whole(system):
         assert result["state"] == "done" and result["deaths"] >= 1, (action, result)
         killed.look(action)
     assert killed.state() == undisturbed.state()
-    assert killed.state()["payments"]
+    assert killed.state()["payments"] and killed.state()["handouts"] and killed.state()["withdrawals"]
+
+
+def test_a_search_for_duplicates_killed_in_the_middle_finds_what_it_finds_undisturbed(system):
+    officer = system.log_in("officer")
+    for name in ("Ana Twin", "Bea Twin", "Cleo Twin"):
+        for _twice in range(2):
+            officer("res.partner", "create", {"name": name, "is_registrant": True, "birthdate": "1991-02-03"})
+
+    def cases():
+        with database.cursor(system.name) as cr:
+            cr.execute(
+                "SELECT partner_id, other_id, similar_name, same_phone, same_document, two_households, state"
+                " FROM spp_duplicate_case ORDER BY partner_id, other_id"
+            )
+            return cr.fetchall()
+
+    assert not cases()
+    with bulk.held(system.name, "action_search_duplicates", None):
+        run = officer("spp.duplicate.case", "action_search_duplicates", [])
+        bulk.kill_held(system)
+    assert not cases(), "the search left something behind"
+    system.start()
+    officer = system.log_in("officer")
+    result = bulk.over(officer, run, wake=system.name)
+    assert result["state"] == "done" and result["deaths"] >= 1, result
+    killed = cases()
+    assert len(killed) >= 3
+    with database.cursor(system.name) as cr:
+        cr.execute("DELETE FROM spp_duplicate_case")
+    again = bulk.over(officer, officer("spp.duplicate.case", "action_search_duplicates", []))
+    assert (again["state"], again["counts"]) == ("done", result["counts"])
+    assert cases() == killed
 
 
 def test_a_run_whose_workers_all_die_ends_and_one_click_repeats_it(system):
@@ -139,7 +173,10 @@ class Life:
         (payer,) = manager("spp.payment.manager", "search", [], limit=1)
         program = manager("spp.program", "create", {
             "name": code, "code": code, "target": "group", "rule_id": rule, "payment_manager_id": payer,
-            "benefit_ids": [(0, 0, {"name": "Cash", "kind": "money", "amount": 10.0})],
+            "benefit_ids": [
+                (0, 0, {"name": "Cash", "kind": "money", "amount": 10.0}),
+                (0, 0, {"name": "Flour", "kind": "goods", "quantity": 2, "product_name": "Flour"}),
+            ],
         })  # fmt: skip
         manager("spp.program", "action_activate", [program])
         self.session("finance")("spp.program", "fund_allocate", [program], "5000.00", "Decree", code)
@@ -161,6 +198,12 @@ class Life:
         enrolled = [("program_id", "=", self.ids["spp.program"]), ("state", "=", "enrolled")]
         found = self.session("officer")("spp.program.membership", "search_read", enrolled, ["partner_id"])
         return [("partner_id", "in", sorted(member["partner_id"][0] for member in found)[:2])]
+
+    def last_one(self):
+        """Domain of one beneficiary, the same in each life."""
+        eligible = [("cycle_id", "=", self.ids["spp.cycle"]), ("outcome", "=", "eligible")]
+        found = self.session("officer")("spp.cycle.beneficiary", "search_read", eligible, ["partner_id"])
+        return [("partner_id", "=", max(one["partner_id"][0] for one in found))]
 
     def act(self, model, action, arguments, who):
         result = bulk.over(self.session("manager"), self.press(model, action, arguments, who))
@@ -197,6 +240,12 @@ class Life:
                   JOIN spp_cycle c ON c.id = b.cycle_id WHERE c.program_id = %(program)s""",
             "entitlements": """
                 SELECT partner_id, amount, state, kind FROM spp_entitlement WHERE program_id = %(program)s""",
+            "withdrawals": """
+                SELECT w.partner_id, w.cause, w.reason, w.state, w.amount, w.proposed_by FROM spp_cycle_withdrawal w
+                  JOIN spp_cycle c ON c.id = w.cycle_id WHERE c.program_id = %(program)s""",
+            "handouts": """
+                SELECT partner_id, handed_out_on, evidence, recorded_by, state FROM spp_handout
+                 WHERE program_id = %(program)s""",
             "payments": """
                 SELECT p.partner_id, p.amount, p.state, p.state_reason, p.account_id, b.payment_count, b.total_amount
                   FROM spp_payment p LEFT JOIN spp_payment_batch b ON b.id = p.batch_id

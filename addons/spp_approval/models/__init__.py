@@ -7,3 +7,4 @@ from . import approval_mixin
 from . import rule_version
 from . import payment_account
 from . import res_users
+from . import first_screen

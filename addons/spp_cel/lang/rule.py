@@ -92,6 +92,16 @@ class Rule:
             return None
         return None if found is None else functions.amount(found, digits)
 
+    def amount(self, record, as_of, variables=None):
+        """(value, facts) for one record, as `amounts_sql` selects them; the value is None where it is missing."""
+        source = interpret.Records(self.target, record, as_of, self._constants(variables))
+        try:
+            found = interpret.value(self.node, source)
+            facts = {key: self._fact(part, source) for key, part in ir.facts(self.node, self.target).items()}
+            return None if found is None else functions.exact(found), facts
+        except interpret.TooManySteps:
+            return None, {explain.GIVEN_UP: interpret.MAX_STEPS}
+
     def ids_sql(self, outcome, population_sql, population_params, as_of, variables=None, most=False):
         """(sql, params) that selects the ids with the outcome eligible or not_eligible.
 

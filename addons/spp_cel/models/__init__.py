@@ -1,4 +1,5 @@
 from . import cel_schema
+from . import cel_answers
 from . import ir_module_module
 from . import res_partner
 from . import spp_cel_variable

@@ -168,14 +168,10 @@ class CelSchema(models.AbstractModel):
 
     @api.model
     def _compile_amount(self, text, target, constants, computed):
-        """As `_compile_value`, for an amount: a number that the database can compute for everybody at once."""
+        """As `_compile_value`, for an amount, which is a number."""
         found = self._compile_value(text, target, constants, computed)
         if not found.node.type.numeric:
             raise RuleError(_("An amount is a number; this is %s.", found.node.type.words))
-        if found.not_compiled:
-            raise RuleError(
-                _("An amount must be one that the database computes for everybody. %s", found.not_compiled)
-            )
         return found
 
     @tools.ormcache("text", "target", "types", "computed")

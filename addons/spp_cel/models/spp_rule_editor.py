@@ -120,6 +120,61 @@ class SppRule(models.Model):
         schema = self.env["spp.cel.schema"]
         return self._editor_problem(schema._compile_amount, str(text or ""), target, *definitions)
 
+    @api.model
+    def editor_count_amount(self, text, target, as_of=False):
+        """What an amount comes to for the registrants that the user may see, at `as_of` (today).
+
+        {computed, not_computable, not_above_zero: numbers; least, greatest, total: decimal strings, rounded to cents,
+        or False where nothing can be computed; total_people}; {too_long}, {failed: why} or False as in `editor_count`.
+        """
+        self.check_access_rights("read")
+        date = self._editor_date(as_of)
+        self._editor_schema(target)
+        schema = self.env["spp.cel.schema"]
+        constants, computed = self.env["spp.cel.variable"]._definitions()
+        try:
+            amount = schema._compile_amount(str(text or ""), target, constants, computed)
+        except RuleError:
+            return False
+        if amount.not_compiled:
+            return {"failed": _("There are no live numbers for this formula. %s", amount.not_compiled)}
+        population = self._editor_population(target)
+        self.env["spp.rule.version"]._run_settings(self.env.cr, "editor_timeout", _TIMEOUT_SECONDS)
+        try:
+            self.env.flush_all()
+            text_sql, params = amount.values_sql(
+                population.code,
+                population.params,
+                date,
+                constants,
+                most=schema._is_most(amount, population),
+            )
+            with self.env.cr.savepoint():
+                self.env.cr.execute(
+                    SQL(
+                        """
+                        SELECT count(*), count(value), count(*) FILTER (WHERE value <= 0),
+                               min(value)::text, max(value)::text, sum(value)::text
+                          FROM (SELECT CASE WHEN value < 'Infinity' AND value > '-Infinity' THEN value END AS value
+                                  FROM (%s) AS amounts) AS finite
+                        """,
+                        SQL(text_sql, *params),
+                    ),
+                    log_exceptions=False,
+                )
+                people, found, not_above_zero, least, greatest, total = self.env.cr.fetchone()
+        except QueryCanceled:
+            return {"too_long": True}
+        return {
+            "total_people": people,
+            "computed": found,
+            "not_computable": people - found,
+            "not_above_zero": not_above_zero,
+            "least": least or False,
+            "greatest": greatest or False,
+            "total": total or False,
+        }
+
     def _editor_problem(self, compile_text, *arguments):
         try:
             compile_text(*arguments)
@@ -141,15 +196,18 @@ class SppRule(models.Model):
         has no SQL; False for a rule with an error.
         """
         self.check_access_rights("read")
-        try:
-            date = fields.Date.to_date(as_of) or fields.Date.context_today(self)
-        except ValueError:
-            raise UserError(_("“%s” is not a date.", as_of)) from None
+        date = self._editor_date(as_of)
         try:
             rule, constants = self._editor_compile(text, target)
         except RuleError:
             return False
         return self._editor_numbers(rule, constants, target, date)
+
+    def _editor_date(self, as_of):
+        try:
+            return fields.Date.to_date(as_of) or fields.Date.context_today(self)
+        except ValueError:
+            raise UserError(_("“%s” is not a date.", as_of)) from None
 
     def _editor_numbers(self, rule, constants, target, date):
         """What `editor_count` answers for a compiled rule."""

@@ -1,7 +1,5 @@
 """One version of a rule. A draft may change; a published version never does, nor do its variables."""
 
-import json
-import uuid
 from contextlib import contextmanager
 
 from psycopg2.errors import QueryCanceled
@@ -14,7 +12,6 @@ from ..lang import Constant, RuleError, TooManySteps, Type, compile_rule
 
 _SAMPLE = 200
 _TIMEOUT_SECONDS = 600
-_PAGE = 1000  # people whose records are in memory at once where a rule has no SQL
 _SHARE_PERCENT = 80
 
 # Only publishing and retiring change these, whoever asks: an object cannot come in over RPC.
@@ -330,54 +327,7 @@ class SppRuleVersion(models.Model):
         """
         rule, constants = self._ready(values)
         self.env.flush_all()
-        if rule.not_compiled:
-            return self._answered_one_by_one(rule, constants, population, as_of)
-        most = self.env["spp.cel.schema"]._is_most(rule, population)
-        text, params = rule.to_sql(population.code, population.params, as_of, constants, most=most)
-        return SQL(text, *params)
-
-    def _answered_one_by_one(self, rule, constants, population, as_of):
-        """As `_outcome_query`, for a rule without SQL: the interpreter answers page after page.
-
-        The answers wait in a table of this transaction; memory holds one page.
-        """
-        cr, schema = self.env.cr, self.env["spp.cel.schema"]
-        cr.execute(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS spp_cel_answer"
-            " (call uuid, number bigint, id integer, outcome varchar, facts jsonb) ON COMMIT DROP"
-        )
-        call = str(uuid.uuid4())
-        cr.execute(
-            SQL(
-                "INSERT INTO spp_cel_answer (call, number, id)"
-                " SELECT %s, row_number() OVER (ORDER BY id), id FROM (%s) AS everybody",
-                call,
-                population,
-            )
-        )
-        number = cr.rowcount
-        for start in range(0, number, _PAGE):
-            cr.execute(
-                "SELECT id FROM spp_cel_answer WHERE call = %s AND number > %s AND number <= %s",
-                [call, start, start + _PAGE],
-            )
-            partners = self.env["res.partner"].browse([row[0] for row in cr.fetchall()])
-            answers = {
-                partner_id: rule.evaluate(record, as_of, constants)
-                for partner_id, record in schema._records(self.target, partners).items()
-            }
-            cr.execute(
-                "UPDATE spp_cel_answer SET outcome = given.outcome, facts = given.facts"
-                " FROM unnest(CAST(%s AS integer[]), CAST(%s AS varchar[]), CAST(%s AS jsonb[]))"
-                " AS given (id, outcome, facts) WHERE call = %s AND spp_cel_answer.id = given.id",
-                [
-                    list(answers),
-                    [answer.outcome for answer in answers.values()],
-                    [json.dumps(answer.facts) for answer in answers.values()],
-                    call,
-                ],
-            )
-        return SQL("SELECT id, outcome, facts FROM spp_cel_answer WHERE call = %s", call)
+        return self.env["spp.cel.schema"]._outcome_query(rule, constants, population, as_of)
 
     def _counts(self, population, as_of):
         """How many of `population` have each outcome."""

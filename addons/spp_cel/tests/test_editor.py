@@ -18,6 +18,7 @@ METHODS = {
     "editor_vocabulary": ("group",),
     "editor_check": ("true", "group"),
     "editor_count": ("true", "group"),
+    "editor_count_amount": ("1", "group"),
 }
 
 
@@ -151,6 +152,33 @@ class TestEditor(CheapPasswords, HttpCase):
         for some in answer["examples"]["eligible"]:
             self.assertEqual(some["name"], self.env["res.partner"].browse(some["id"]).display_name)
 
+    def test_what_an_amount_comes_to(self):
+        text = "get(group.income, 1.0 / 0.0) - 100.0"
+        schema = self.env["spp.cel.schema"]
+        rule = schema._compile_amount(text, "group", {}, {})
+        records = schema._records("group", self.env["res.partner"].search([("is_group", "=", True)]))
+        values = [rule.value(record, AS_OF) for record in records.values()]
+        known = [value for value in values if value is not None]
+        self.assertTrue(0 < len(known) < len(values), "some can be computed, and some cannot")
+        answer = self.call("editor_count_amount", text, "group", fields.Date.to_string(AS_OF))
+        self.assertEqual(
+            answer,
+            {
+                "total_people": len(values),
+                "computed": len(known),
+                "not_computable": len(values) - len(known),
+                "not_above_zero": len([value for value in known if value <= 0]),
+                "least": str(min(known)),
+                "greatest": str(max(known)),
+                "total": str(sum(known)),
+            },
+        )
+        self.assertIs(self.call("editor_count_amount", "100 +", "group"), False)
+        self.assertIs(self.call("editor_count_amount", "true", "group"), False)
+        self.assertIn("cannot be about", self.refused("editor_count_amount", "1", "household"))
+        nested = "group.members.count(m, m.age > group.members.avg(n, n.age))"
+        self.assertIn("inside another", self.call("editor_count_amount", nested, "group")["failed"])
+
     def test_an_officer_counts_the_people_of_the_own_areas_only(self):
         area = self.env["spp.area"].create({"name": "North", "code": "cel-north"})
         self.groups[:3].area_id = area
@@ -195,5 +223,8 @@ class TestEditor(CheapPasswords, HttpCase):
         self.env["ir.config_parameter"].set_param("spp_cel.editor_timeout", "1")
         with self.assertNoLogs("odoo.sql_db", "ERROR"):
             answer = self.call("editor_count", "true", "group")
+        self.assertEqual(answer, {"too_long": True})
+        with self.assertNoLogs("odoo.sql_db", "ERROR"):
+            answer = self.call("editor_count_amount", "1", "group")
         self.assertEqual(answer, {"too_long": True})
         self.assertIs(self.call("editor_check", "true", "group"), False)

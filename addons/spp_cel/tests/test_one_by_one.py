@@ -7,10 +7,11 @@ from odoo.tests import tagged
 from odoo.tools import SQL
 
 from ..lang import compile_value
-from ..models import spp_rule_version
+from ..models import cel_answers
 from .common import AS_OF, RuleCase
 
 PATTERN = "individual.gender.matches('^f.*e$')"
+OLDER = "10 * group.members.count(m, m.age > group.members.avg(n, n.age))"
 NESTED = "group.members.exists(m, m.age > group.members.avg(n, n.age))"
 
 
@@ -30,7 +31,7 @@ class TestOneByOne(RuleCase):
             rule, constants = version._compile()
             records = self.env["spp.cel.schema"]._records(target, people)
             expected = {id_: rule.evaluate(record, AS_OF, constants) for id_, record in records.items()}
-            with patch.object(spp_rule_version, "_PAGE", 7):
+            with patch.object(cel_answers, "_PAGE", 7):
                 found = self.outcomes(version, people)
             self.assertEqual(
                 found, {id_: (answer.outcome, answer.facts) for id_, answer in expected.items()}, text
@@ -47,6 +48,26 @@ class TestOneByOne(RuleCase):
         before = self.env.cr.sql_log_count
         version._outcome_query(self.population(people), AS_OF)
         return self.env.cr.sql_log_count - before
+
+    def test_amounts_with_a_list_inside_a_list(self):
+        schema = self.env["spp.cel.schema"]
+        rule = schema._compile_amount(OLDER, "group", {}, {})
+        self.assertIn("inside another", rule.not_compiled)
+        records = schema._records("group", self.groups)
+        with patch.object(cel_answers, "_PAGE", 7):
+            query = schema._amount_query(rule, {}, self.population(self.groups), AS_OF)
+        self.env.cr.execute(SQL("SELECT id, value, facts FROM (%s) AS amounts", query))
+        found = {id_: (value, facts) for id_, value, facts in self.env.cr.fetchall()}
+        self.assertEqual(found, {id_: rule.amount(record, AS_OF) for id_, record in records.items()})
+        self.assertGreaterEqual(len({value for value, _facts in found.values()}), 3)
+        for value, facts in found.values():
+            self.assertEqual(rule.value_again(facts), value, "what was kept gives the same amount again")
+        # and what the database can compute is the same there
+        plain = schema._compile_amount("10 * group.members.size()", "group", {}, {})
+        query = schema._amount_query(plain, {}, self.population(self.groups), AS_OF)
+        self.env.cr.execute(SQL("SELECT id, value, facts FROM (%s) AS amounts", query))
+        for id_, value, facts in self.env.cr.fetchall():
+            self.assertEqual((value, facts), plain.amount(records[id_], AS_OF))
 
     def test_two_rules_in_one_transaction_do_not_mix(self):
         women = self.rule(PATTERN, target="individual").draft_version_id

@@ -59,3 +59,4 @@ from . import payment_destination
 from . import separation
 from . import audited
 from . import spp_cel_variable
+from . import first_screen

@@ -341,18 +341,20 @@ class Cycle(models.Model):
             "SELECT partner_id AS id FROM spp_cycle_beneficiary WHERE cycle_id = %s AND outcome = 'eligible'",
             self.id,
         )
+        # sudo: a cycle is whole, also where the user's area hides people
+        schema = self.env["spp.cel.schema"].sudo()
         joins, met, facts = [], SQL("TRUE"), []
         condition, constants = self._term_compiled(terms, benefit, "condition")
         if condition:
-            text, params = condition.to_sql(eligible.code, eligible.params, self.as_of, constants)
-            joins.append(SQL("LEFT JOIN (%s) c ON c.id = b.partner_id", SQL(text, *params)))
+            found = schema._outcome_query(condition, constants, eligible, self.as_of)
+            joins.append(SQL("LEFT JOIN (%s) c ON c.id = b.partner_id", found))
             met = SQL("CASE c.outcome WHEN 'eligible' THEN TRUE WHEN 'not_eligible' THEN FALSE END")
             facts.append(SQL("'condition', c.facts, 'met', %s", met))
         value = SQL("%s::numeric", benefit["amount"] or None)
         formula, constants = self._term_compiled(terms, benefit, "formula")
         if formula:
-            text, params = formula.amounts_sql(eligible.code, eligible.params, self.as_of, constants)
-            joins.append(SQL("LEFT JOIN (%s) f ON f.id = b.partner_id", SQL(text, *params)))
+            found = schema._amount_query(formula, constants, eligible, self.as_of)
+            joins.append(SQL("LEFT JOIN (%s) f ON f.id = b.partner_id", found))
             value = SQL("f.value")
             # as text: a fact is read by people, and jsonb knows no number that is not finite
             facts.append(SQL("'formula', f.facts, 'value', trim_scale(f.value)::text"))

@@ -20,7 +20,7 @@ class Handout(models.Model):
     _rec_names_search = ["entitlement_id", "partner_id"]
 
     entitlement_id = fields.Many2one(
-        comodel_name="spp.entitlement", required=True, readonly=True, ondelete="restrict"
+        comodel_name="spp.entitlement", required=True, readonly=True, index=True, ondelete="restrict"
     )
     cycle_id = fields.Many2one(
         comodel_name="spp.cycle", required=True, readonly=True, index=True, ondelete="restrict"

@@ -160,19 +160,11 @@ class ProgramBenefit(models.Model):
 
     @api.model
     def _compile(self, label, text, target, constants, computed):
-        """The text of a benefit's field, compiled; RuleError if it is refused.
-
-        It must be one that the database can answer for everybody in one statement.
-        """
+        """The text of a benefit's field, compiled; RuleError if it is refused."""
         schema = self.env["spp.cel.schema"]
         if label == "formula":
             return schema._compile_amount(text, target, constants, computed)
-        found = schema._compile(text, target, constants, computed)
-        if found.not_compiled:
-            raise RuleError(
-                _("A condition must be one that the database answers for everybody. %s", found.not_compiled)
-            )
-        return found
+        return schema._compile(text, target, constants, computed)
 
     def _term(self):
         """What the benefit gives, as a cycle keeps it: plain values, amounts as decimal strings, False for nothing."""

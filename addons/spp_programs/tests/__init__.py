@@ -17,6 +17,7 @@ from . import test_declarations
 from . import test_difference
 from . import test_duplicates
 from . import test_enrollment
+from . import test_first_screen
 from . import test_frozen
 from . import test_fund
 from . import test_handout

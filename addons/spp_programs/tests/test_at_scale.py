@@ -1,9 +1,13 @@
 """What lets programs of a million people share one registry: their work leaves people's rows alone, is read through
 indexes, and is done for all of the records chosen or for none."""
 
+import logging
+from unittest.mock import patch
+
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import SQL
+from odoo.tools.safe_eval import safe_eval
 
 from .payment_common import PaymentsCase
 
@@ -13,6 +17,7 @@ LARGE = (
     "spp.enrollment.decision.line",
     "spp.cycle.beneficiary",
     "spp.entitlement",
+    "spp.handout",
     "spp.payment",
     "spp.cycle.difference",
     "spp.cycle.change",
@@ -33,6 +38,9 @@ WAYS = (
     ("spp.entitlement", ("cycle_id",)),
     ("spp.entitlement", ("partner_id",)),
     ("spp.entitlement", ("beneficiary_id",)),
+    ("spp.handout", ("entitlement_id",)),
+    ("spp.handout", ("cycle_id",)),
+    ("spp.handout", ("partner_id",)),
     ("spp.payment", ("entitlement_id",)),
     ("spp.payment", ("batch_id",)),
     ("spp.payment", ("cycle_id",)),
@@ -43,6 +51,29 @@ WAYS = (
     ("spp.group.membership", ("group_id",)),
     ("spp.group.membership", ("individual_id",)),
 )
+
+
+class Listener(logging.Handler):
+    """Everything that our addons log, down to what is for developers only."""
+
+    def __init__(self):
+        super().__init__(logging.DEBUG)
+        self.lines = []
+
+    def emit(self, record):
+        if record.name.startswith("odoo.addons.spp_"):
+            self.lines.append(record.getMessage())
+
+    def __enter__(self):
+        self.logger = logging.getLogger("odoo.addons")
+        self.level = self.logger.level
+        self.logger.setLevel(logging.DEBUG)
+        self.logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_error):
+        self.logger.removeHandler(self)
+        self.logger.setLevel(self.level)
 
 
 @tagged("post_install", "-at_install")
@@ -66,6 +97,44 @@ class TestAtScale(PaymentsCase):
         self.prepare(cycle)
         self.assertEqual(cycle.payment_count, 3)
         self.assertEqual(self.versions("res_partner", self.people.ids), before)
+
+    def test_what_is_logged_does_not_grow_with_people_and_names_none(self):
+        lines = {}
+        for code, people in (("FEW", self.people), ("MANY", self.make_payees(40, prefix="Logged"))):
+            with Listener() as listener:
+                cycle = self.approved_cycle(people, code=code)
+                self.prepare(cycle)
+                cycle.with_user(self.manager).action_close("cancel")
+            lines[code] = listener.lines
+        self.assertEqual(len(lines["MANY"]), len(lines["FEW"]))
+        for line in lines["MANY"]:
+            self.assertLess(len(line), 300, "a list of people or ids")
+            self.assertNotIn("Logged", line)
+
+    def test_the_runs_of_a_cycle_are_found_by_an_index_and_read_without_their_jobs(self):
+        cycle = self.approved_cycle(self.people)
+        action = self.env.ref("spp_programs.action_spp_run_of_cycle")
+        domain = [("res_model", "=", "spp.cycle"), ("res_id", "=", cycle.id)]
+        self.assertEqual(safe_eval(action.domain, {"active_id": cycle.id}), domain)
+        runs = self.env["spp.run"].with_user(self.manager)
+        runs.search(domain)
+        self.env.invalidate_all()
+        names = list(runs.get_view(view_type="form")["models"]["spp.run"])
+        statements = []
+        execute = type(self.env.cr).execute
+
+        def listening(cursor, query, *args, **kwargs):
+            statements.append(str(getattr(query, "code", query)))
+            return execute(cursor, query, *args, **kwargs)
+
+        with patch.object(type(self.env.cr), "execute", listening):
+            self.assertGreaterEqual(len(runs.search(domain).read(names)), 3)
+        self.assertTrue(statements)
+        self.assertFalse([text for text in statements if "queue_job" in text])
+        self.env.cr.execute("SET LOCAL enable_seqscan = off")
+        query = self.env["spp.run"]._search(domain)
+        self.env.cr.execute(SQL("EXPLAIN %s", query.select()))
+        self.assertIn("spp_run_res_idx", "".join(row[0] for row in self.env.cr.fetchall()))
 
     def test_large_tables_have_no_chatter(self):
         for name in LARGE:

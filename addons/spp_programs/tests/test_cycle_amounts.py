@@ -94,6 +94,18 @@ class TestCycleAmounts(ProgramsCase):
         self.assertIn("Its condition is not met.", single.amount_reason)
         cycle.action_submit()
 
+    def test_a_list_inside_of_a_list_is_computed_one_by_one_and_replayed(self):
+        older = "group.members.count(m, m.age > group.members.avg(n, n.age))"
+        program = self.program({"formula": f"10 * {older}", "condition": f"{older} > 0"})
+        cycle = self.make_cycle(program)
+        self.assertEqual(self.amounts(cycle), {"Family": 10.0 * self.older_than_average(self.household)})
+        self.assertEqual({answer["same"] for answer in cycle.beneficiary_ids.replay()}, {True})
+        cycle.action_submit()
+
+    def older_than_average(self, household):
+        ages = household.with_context(as_of=AS_OF).member_ids.individual_id.mapped("age")
+        return len([age for age in ages if age > sum(ages) / len(ages)])
+
     def test_goods_with_a_condition(self):
         program = self.program(
             {"amount_kind": "fixed", "kind": "goods", "quantity": 2, "product_name": "Flour",

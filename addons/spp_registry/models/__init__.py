@@ -12,6 +12,7 @@ from . import spp_registrant_source
 from . import res_partner
 from . import registrant_search
 from . import res_users
+from . import first_screen
 from . import spp_household_change_plan
 from . import spp_household_change
 from . import audited

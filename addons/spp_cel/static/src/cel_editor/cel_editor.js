@@ -1,7 +1,8 @@
 /** @odoo-module **/
 
 // The editor of a rule: a textarea over a layer that shows the same text in colours. The server says what is wrong
-// (0.3 s after the last key) and how many registrants would match (after 1 s). Answers that come too late are dropped.
+// (0.3 s after the last key) and how many registrants would match,
+// or what an amount comes to (after 1 s). Answers that come too late are dropped.
 
 import { _t } from "@web/core/l10n/translation";
 import { serializeDate } from "@web/core/l10n/dates";
@@ -9,7 +10,7 @@ import { registry } from "@web/core/registry";
 import { KeepLast } from "@web/core/utils/concurrency";
 import { useService } from "@web/core/utils/hooks";
 import { useDebounced } from "@web/core/utils/timing";
-import { formatInteger } from "@web/views/fields/formatters";
+import { formatFloat, formatInteger } from "@web/views/fields/formatters";
 import { useInputField } from "@web/views/fields/input_field_hook";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 import { FormViewDialog } from "@web/views/view_dialogs/form_view_dialog";
@@ -29,7 +30,7 @@ export class CelEditor extends Component {
         placeholder: { type: String, optional: true },
         targetField: { type: String },
         asOfField: { type: String, optional: true },
-        // an amount is a number: it is checked as one, and nobody is counted
+        // an amount is a number: it is checked as one, and its numbers are amounts
         isAmount: { type: Boolean, optional: true },
     };
 
@@ -135,12 +136,16 @@ export class CelEditor extends Component {
             : _t("Column %s", column);
     }
 
-    /** Whether there are three numbers to show, be it those from before the last change. */
+    /** Whether there are numbers to show, be it those from before the last change. */
     get hasNumbers() {
-        return Boolean(this.state.counts && this.state.counts.examples);
+        const { counts } = this.state;
+        return Boolean(counts && (counts.examples || "computed" in counts));
     }
 
     get total() {
+        if (this.props.isAmount) {
+            return this.state.counts.total_people;
+        }
         const { eligible, not_eligible, undetermined } = this.state.counts;
         return eligible + not_eligible + undetermined;
     }
@@ -149,6 +154,9 @@ export class CelEditor extends Component {
     get caption() {
         const { counts, isStale, problem, text } = this.state;
         const isGroup = this.target === "group";
+        if (!text.trim() && this.props.isAmount) {
+            return _t("Write a formula: you will see here what the amounts come to.");
+        }
         if (!text.trim()) {
             return isGroup
                 ? _t("Write a condition: you will see here how many groups it would reach.")
@@ -157,13 +165,13 @@ export class CelEditor extends Component {
         if (problem) {
             return this.hasNumbers
                 ? _t("These are the numbers from before the mistake.")
-                : _t("The numbers come once the condition is right.");
+                : _t("The numbers come once it is right.");
         }
         if (isStale || !counts) {
             return _t("Counting…");
         }
         if (counts.too_long) {
-            return _t("Counting takes too long for live numbers with this condition.");
+            return _t("Counting takes too long for live numbers here.");
         }
         if (counts.failed) {
             return counts.failed;
@@ -175,7 +183,7 @@ export class CelEditor extends Component {
     /** The numbers in one sentence, for who cannot see them. */
     get spoken() {
         return this.hasNumbers && !this.state.isStale
-            ? this.outcomes.map(({ label, number }) => `${label}: ${number}`).join(", ")
+            ? (this.props.isAmount ? this.amounts : this.outcomes).map(({ label, number }) => `${label}: ${number}`).join(", ")
             : "";
     }
 
@@ -198,6 +206,31 @@ export class CelEditor extends Component {
             outcome("eligible", _t("Eligible"), "success"),
             outcome("not_eligible", _t("Not eligible"), "secondary"),
             outcome("undetermined", _t("Undetermined: data are missing"), "warning"),
+        ];
+    }
+
+    /** What an amount comes to, before any upper limit. */
+    get amounts() {
+        const { counts } = this.state;
+        const amount = (name, label) => ({
+            name,
+            label,
+            number: counts[name] === false ? "–" : formatFloat(Number(counts[name]), { digits: [16, 2] }),
+        });
+        const people = (name, label, colour) => ({
+            name,
+            label,
+            colour: counts[name] ? colour : "",
+            number: formatInteger(counts[name]),
+            share: this.share(counts[name], this.total),
+        });
+        return [
+            people("computed", _t("Amounts")),
+            amount("least", _t("The least")),
+            amount("greatest", _t("The greatest")),
+            amount("total", _t("Total")),
+            people("not_computable", _t("Cannot be computed: data are missing"), "warning"),
+            people("not_above_zero", _t("Zero or below: would have to be mended"), "danger"),
         ];
     }
 
@@ -243,9 +276,7 @@ export class CelEditor extends Component {
             this.state.counts = null;
         }
         this.checkSoon();
-        if (!this.props.isAmount) {
-            this.countSoon();
-        }
+        this.countSoon();
     }
 
     get question() {
@@ -291,7 +322,7 @@ export class CelEditor extends Component {
 
     async countFor(question) {
         try {
-            return await this.call("editor_count", ...question);
+            return await this.call(this.props.isAmount ? "editor_count_amount" : "editor_count", ...question);
         } catch (error) {
             if ((error.exceptionName || "").startsWith("odoo.exceptions.")) {
                 return { failed: error.data.message };
