@@ -21,7 +21,9 @@ class CycleBeneficiary(models.Model):
     _inherit = "spp.cycle.beneficiary"
 
     amount_problem = fields.Char(
-        readonly=True, help="Why an amount could not be computed; the cycle cannot be submitted with it."
+        string="Amount to mend",
+        readonly=True,
+        help="Why an amount could not be computed; the cycle cannot be submitted with it.",
     )
     amount_facts = PlainJson(
         readonly=True,

@@ -178,6 +178,10 @@ class Cycle(models.Model):
         )
         return Decimal(self.env.cr.fetchone()[0])
 
+    def _goods_due(self):
+        """A row for each kind of goods; what gives goods extends it."""
+        return []
+
     def _failed_rows(self):
         run = self.env["spp.run"].sudo().search(
             [("kind", "=", "cycle_compute"), ("res_model", "=", self._name), ("res_id", "=", self.id)],
@@ -224,6 +228,7 @@ class Cycle(models.Model):
         rows = [
             (_("Entitlements"), cycle.entitlement_count),
             (_("Total"), money(cycle.total_amount)),
+            *cycle._goods_due(),
         ]
         rows += cycle._approval_exceptions(money)
         if cycle.previous_id:

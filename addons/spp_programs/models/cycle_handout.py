@@ -362,6 +362,12 @@ class Cycle(models.Model):
 
     # ------------------------------------------------------------------ what goods change elsewhere
 
+    def _goods_due(self):
+        return super()._goods_due() + [
+            (_("Goods"), goods_text(line.due, line.unit, line.product_name))
+            for line in self.goods_summary_ids
+        ]
+
     def _check_nothing_left(self):
         result = super()._check_nothing_left()
         # sudo: what was handed out counts, whoever cancels the cycle

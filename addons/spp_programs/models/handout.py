@@ -41,7 +41,9 @@ class Handout(models.Model):
     unit = fields.Char(related="entitlement_id.unit")
     product_name = fields.Char(related="entitlement_id.product_name")
     handed_out_on = fields.Date(string="Handed out on", required=True, readonly=True)
-    collected_by = fields.Char(readonly=True, help="Who collected it, where it was not the registrant.")
+    collected_by = fields.Char(
+        string="Collected by", readonly=True, help="Who collected it, where it was not the registrant."
+    )
     evidence = fields.Char(
         required=True, readonly=True, help="What shows it: the signed list, with its number and line."
     )

@@ -19,7 +19,6 @@ class HandoutNew(models.TransientModel):
     entitlement_ids = fields.Many2many(comodel_name="spp.entitlement", readonly=True)
     whom = fields.Selection(
         selection=[
-            ("chosen", "The entitlements chosen"),
             ("all", "Everybody, or an area"),
             ("list", "A list that came back"),
         ],
@@ -42,7 +41,8 @@ class HandoutNew(models.TransientModel):
     )
     on = fields.Date(string="Handed out on", default=fields.Date.context_today)
     collected_by = fields.Char(
-        help="Who collected it, where it was not the registrant: name, and what they showed."
+        string="Collected by",
+        help="Who collected it, where it was not the registrant: name, and what they showed.",
     )
     evidence = fields.Char(help="What shows it: the signed lists, with their numbers.")
     file = fields.Binary(
@@ -61,7 +61,7 @@ class HandoutNew(models.TransientModel):
             chosen = self.env["spp.entitlement"].browse(self.env.context.get("active_ids"))
             if len(chosen.cycle_id) > 1:
                 raise UserError(_("These are of several cycles. Choose those of one."))
-            values.update(cycle_id=chosen.cycle_id.id, entitlement_ids=[(6, 0, chosen.ids)], whom="chosen")
+            values.update(cycle_id=chosen.cycle_id.id, entitlement_ids=[(6, 0, chosen.ids)])
         return values
 
     @api.depends("cycle_id", "entitlement_ids", "whom", "area_ids", "benefit_id")
@@ -72,7 +72,7 @@ class HandoutNew(models.TransientModel):
 
     def _domain(self):
         """Which entitlements of the cycle are meant."""
-        if self.whom == "chosen":
+        if self.entitlement_ids:
             return [("id", "in", self.entitlement_ids.ids)]
         domain = [("partner_id.area_id", "child_of", self.area_ids.ids)] if self.area_ids else []
         return domain + ([("benefit_id", "=", self.benefit_id.id)] if self.benefit_id else [])
@@ -81,12 +81,12 @@ class HandoutNew(models.TransientModel):
         """Record what was handed out; the run is opened where something was not in order."""
         self.ensure_one()
         cycle = self.cycle_id.with_context(open_run=True)
-        if self.whom == "list":
-            result = cycle.action_hand_out_list(self._rows(), self.evidence or "")
-        elif self.whom == "chosen":
+        if self.entitlement_ids:
             (result,) = self.entitlement_ids.with_context(open_run=True).action_hand_out(
                 self.evidence, self.on, self.collected_by
             )
+        elif self.whom == "list":
+            result = cycle.action_hand_out_list(self._rows(), self.evidence or "")
         else:
             result = cycle.action_hand_out(self.evidence, self.on, self.collected_by, self._domain())
         if isinstance(result, int):

@@ -51,6 +51,13 @@ class TestRegisteringMany(RegistryMixin, TransactionCase):
         self.assertEqual(together.mapped("name"), [f"BODY {i}, SOME" for i in range(MANY)])
         self.assertEqual(together.env.uid, self.user.id)
 
+    def test_what_waits_for_the_commit_is_still_done(self):
+        done = []
+        self.env.cr.precommit.add(lambda: done.append("it"))
+        self.env["res.partner"].with_user(self.user).create(self.people())
+        self.env.cr.precommit.run()
+        self.assertEqual(done, ["it"])
+
     def test_what_the_orm_refuses_is_refused(self):
         partners = self.env["res.partner"].with_user(self.user)
         for wrong, error in (

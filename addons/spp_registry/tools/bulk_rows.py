@@ -215,7 +215,9 @@ def _link(relation, records, ids_list):
 def _template(model, values):
     """The row that the ORM makes of these values; it is rolled back."""
     cr = model.env.cr
-    with closing(cr.savepoint()):  # rolls back
+    model.env.flush_all()
+    # It rolls back; without flush, which would also forget what was left to be done before the commit.
+    with closing(cr.savepoint(flush=False)):
         record = models.BaseModel.create(model.with_context(tracking_disable=True), [values])
         model.env.flush_all()
         cr.execute(
