@@ -11,7 +11,7 @@ import xmlrpc.client
 import pytest
 from money_laws import broken
 
-from scripts import job, services
+from scripts import services
 from scripts.steps import Failed
 
 pytestmark = pytest.mark.deep
@@ -21,29 +21,6 @@ def kill(service):
     os.killpg(services.running(service)["pid"], signal.SIGKILL)
     while services.running(service):
         time.sleep(0.05)
-
-
-def test_a_server_killed_while_it_imports_loses_no_record_and_doubles_none(tmp_path, running):
-    with running("spp_crash_import", tmp_path) as system:
-        chain = system.chain()
-        chain.people()
-        chain.systems()
-        chain.programs()
-        chain._control(
-            "mis", "faults", {"path": "/web/dataset/call_kw/*", "fault": "delay", "seconds": 1, "times": None}
-        )
-        chain.as_officer("spp.mis.source", "action_import", [chain.source])
-        time.sleep(6)
-        kill(system.name)
-        system.start()
-
-        chain = system.chain()
-        chain.systems()
-        chain.programs()
-        chain.import_registry()
-
-        assert chain._people(True) == 71
-        assert chain._people(False) == int(job.EXPECTED["Individuals imported"])
 
 
 def test_a_killed_database_server_costs_no_payment(tmp_path, running):
