@@ -121,7 +121,8 @@ class LikeTheOrm(BaseCase):
         twin = models.BaseModel.create(author.browse(), [{**values, **differing}])
         self.env.flush_all()
         other = self._row(twin)
-        for name in row.keys() - {"id"} - differing.keys():
+        # a column that is no field is computed by the database
+        for name in (row.keys() & fields.keys()) - {"id"} - differing.keys():
             if name in ("create_date", "write_date"):
                 self.assertEqual(row["create_date"], row["write_date"], f"{record._name}.{name}")
                 self.assertAlmostEqual(
