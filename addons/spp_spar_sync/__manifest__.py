@@ -17,6 +17,8 @@
         "wizard/spp_spar_settlement_views.xml",
         "wizard/spp_spar_skip_views.xml",
         "wizard/spp_spar_pause_views.xml",
+        "wizard/spp_spar_clear_views.xml",
         "data/ir_cron.xml",
     ],
+    "assets": {"web.assets_backend": ["spp_spar_sync/static/src/**/*"]},
 }

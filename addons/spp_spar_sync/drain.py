@@ -315,7 +315,7 @@ class Drain:
                 )
             )
         for row in noted:
-            if "state" in row.noted:
+            if "state" in row.noted or row.state == "done":  # confirmed, perhaps once more
                 told.append(row.id)
             row.noted = {}
         self.changes.invalidate_model()

@@ -3,6 +3,8 @@
 from odoo import _, models
 from odoo.tools import SQL
 
+RECHECK_AFTER = 10  # seconds: a drain concludes many changes in a moment, and a cycle is looked at whole
+
 
 class SparChange(models.Model):
     _inherit = "spp.spar.change"
@@ -25,6 +27,8 @@ class SparChange(models.Model):
         )
         for (cycle_id,) in self.env.cr.fetchall():
             payments.with_delay(
-                identity_key=f"spar-recheck-{cycle_id}", description=_("Recheck payments held for SPAR")
+                eta=RECHECK_AFTER,
+                identity_key=f"spar-recheck-{cycle_id}",
+                description=_("Recheck payments held for SPAR"),
             )._job_recheck_after_spar(cycle_id)
         return super()._states_changed()

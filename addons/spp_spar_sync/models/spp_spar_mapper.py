@@ -166,6 +166,22 @@ class SparMapper(models.Model):
         default=100,
         help="So many confirmed accounts, drawn by lot, are looked up at SPAR each day. 0: none.",
     )
+    fresh_hours = fields.Integer(
+        string="Ask again after (h)",
+        required=True,
+        default=24,
+        help="What SPAR confirmed longer ago is asked for again before it is paid to. 0: once confirmed is enough.",
+    )
+    shared_most = fields.Integer(
+        string="People per account",
+        default=5,
+        help="An account that more people share is flagged. 0: any number may.",
+    )
+    changed_days = fields.Integer(
+        string="Days after a change",
+        default=7,
+        help="For so long an account is flagged that took the place of another one at SPAR. 0: not at all.",
+    )
     sampled_at = fields.Datetime(string="Last check", readonly=True, copy=False)
     sampled_count = fields.Integer(string="Looked up", readonly=True, copy=False)
     sampled_differ = fields.Integer(
@@ -472,6 +488,23 @@ class SparMapper(models.Model):
             account = hashlib.sha256(f"{kind}|{bic}|{number}".encode()).hexdigest()
             wanted[partner_id] = Wanted(spar_id, account_id, fa, reason, recipes[kind].strategy_id, account)
         return wanted
+
+    def _spar_id(self, partner):
+        """The SPAR ID of a registrant, "" without the document that makes it."""
+        self.env["spp.identity.document"].flush_model()
+        document = self.env["spp.identity.document"].search(
+            [
+                ("partner_id", "=", partner.id),
+                ("type_id", "=", self.identity_type_id.id),
+                ("state", "=", "valid"),
+            ],
+            order="id",
+            limit=1,
+        )
+        try:
+            return fill(self.id_template, {"value": document.value})
+        except TemplateError:
+            return ""
 
     def _recipe(self, kind):
         return Recipe(self[FA_FIELDS[kind]], self[STRATEGY_FIELDS[kind]], self.branch)
