@@ -429,6 +429,12 @@ class SparMapper(models.Model):
         ]
         removals = self._queue(gone)
         after = {change.partner_id.id: change.id for change in removals}
+        # What takes the place of a change that still waits for another ID waits for it as well.
+        after |= {
+            partner_id: last_of[partner_id, want.spar_id]["waits_for"]
+            for partner_id, _op, want in come
+            if partner_id not in after and last_of.get((partner_id, want.spar_id), {}).get("waits_for")
+        }
         changes = removals | self._queue(come, after)
         if changes:
             changes._states_changed()
@@ -441,11 +447,14 @@ class SparMapper(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                SELECT DISTINCT ON (partner_id, spar_id)
-                       partner_id, spar_id, account_id, op, target_fa, state, reason
-                  FROM spp_spar_change
-                 WHERE mapper_id = %s AND partner_id = ANY(%s)
-                 ORDER BY partner_id, spar_id, seq DESC
+                SELECT DISTINCT ON (change.partner_id, change.spar_id)
+                       change.partner_id, change.spar_id, change.account_id, change.op, change.target_fa,
+                       change.state, change.reason, before.id AS waits_for
+                  FROM spp_spar_change change
+             LEFT JOIN spp_spar_change before
+                    ON before.id = change.after_id AND before.state NOT IN ('done', 'superseded')
+                 WHERE change.mapper_id = %s AND change.partner_id = ANY(%s)
+                 ORDER BY change.partner_id, change.spar_id, change.seq DESC
                 """,
                 self.id,
                 list(partner_ids),

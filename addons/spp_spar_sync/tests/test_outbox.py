@@ -145,6 +145,21 @@ class TestOutbox(SparCase):
         self.assertEqual(self.primary(person).spar_state, "pending")
         self.assertTrue(link)
 
+    def test_what_replaces_a_waiting_change_waits_too(self):
+        person = self.person("A1")
+        self.env.cr.flush()
+        person.document_ids.write({"value": "A2"})
+        self.env.cr.flush()
+        self.account(person, "2000000002")
+        _link, unlink, relink, younger = self.queued(person)
+        self.assertEqual(
+            (younger.spar_id, younger.after_id, younger.next_try_at), (relink.spar_id, unlink, False)
+        )
+        self.drain()
+        self.drain()
+        self.assertEqual((relink.state, younger.state), ("superseded", "done"))
+        self.assertEqual(self.spar()[0], {"token:A2@nationalId": "account:2000000002@FB01"})
+
     def test_withdrawn_document_removes_the_link(self):
         person = self.person("A1")
         self.env.cr.flush()
