@@ -31,6 +31,7 @@ ROUNDS = 4  # a write and at most two turns between link and update, each read b
 ITEMS_PER_WRITE = 100
 ANSWER_KEPT = 4000
 UNFINISHED = ("pending", "sending", "retry", "conflict", "failed")
+CONCLUDED = ("done", "conflict", "failed", "superseded")
 NOT_SHOWN = Outcome(
     Verdict.RETRY, "The change was made, but what SPAR holds is still not what was sent.", limited=True
 )
@@ -77,6 +78,8 @@ class Drain:
         self.mapper = mapper
         self.client = client
         self.dialect = DIALECTS[mapper.dialect]
+        # Read once: each commit empties the cache.
+        self.path_prefix, self.header = mapper.path_prefix, mapper._header()
         self.settle_time = timedelta(seconds=mapper.settle_seconds)
         self.changes = mapper.env["spp.spar.change"]
         self.words = self.changes._words()
@@ -136,7 +139,7 @@ class Drain:
             if newest.next_try_at and newest.next_try_at <= fields.Datetime.now():
                 claimed[newest] = self._expected(newest, older)
                 newest.look_again_at = self._look_again_at(newest, older)
-        self._save(history)
+        self._save(row for row in history if row not in claimed)  # those are noted with what is done next
         return claimed
 
     def _expected(self, newest, older):
@@ -184,7 +187,7 @@ class Drain:
                     self._put_off(row, NOT_SHOWN)
                 elif step:
                     steps[row] = step
-            self._save(waiting)
+            self._save(row for row in waiting if row not in steps)
             waiting, confirmed = self._write(steps)
 
     def _conclude(self, row, answer, expected):
@@ -261,8 +264,8 @@ class Drain:
         return again, confirmed
 
     def _call(self, operation, items, transaction_id):
-        body = self.mapper._message(operation, items, transaction_id)
-        path = self.dialect.path(self.mapper.path_prefix, operation)
+        body = self.mapper._message(self.dialect, self.header, operation, items, transaction_id)
+        path = self.dialect.path(self.path_prefix, operation)
         try:
             answer = self.client.request("POST", path, json=body)
         except NotSent as error:
@@ -299,6 +302,8 @@ class Drain:
         """Note what has become of these, tell others, commit: one statement for all that changed alike."""
         env, told = self.mapper.env, []
         noted = [row for row in rows if row.noted]
+        if not noted:
+            return
         for columns, group in groupby(noted, lambda row: tuple(sorted(row.noted))):
             values = [{"id": row.id, **row.noted} for row in group]
             env.cr.execute(
@@ -315,7 +320,7 @@ class Drain:
                 )
             )
         for row in noted:
-            if "state" in row.noted or row.state == "done":  # confirmed, perhaps once more
+            if row.state in CONCLUDED:  # confirmed, perhaps once more
                 told.append(row.id)
             row.noted = {}
         self.changes.invalidate_model()

@@ -19,6 +19,7 @@ import json
 
 import jwt
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 SORTED, AS_SENT = "sorted", "as_sent"
 
@@ -49,7 +50,9 @@ class Signer:
     """
 
     def __init__(self, private_key, form, kid=None):
-        self._key = private_key
+        self._key = load_pem_private_key(
+            private_key.encode(), password=None
+        )  # once: it takes longer than signing
         self._form = form
         self._header = {"typ": None, **({"kid": kid} if kid else {})}
 

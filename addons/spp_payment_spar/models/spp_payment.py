@@ -108,6 +108,7 @@ class Payment(models.Model):
 
     def spar_now(self):
         """What SPAR holds for the payee now; see `spar_now` of registrants."""
+        self.env["spp.payment.account"].check_access_rights("read")
         self.ensure_one()
         self.check_access_rights("read")
         self.check_access_rule("read")

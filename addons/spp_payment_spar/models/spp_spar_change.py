@@ -15,14 +15,15 @@ class SparChange(models.Model):
         A job, because it is stored together with the change: a worker that dies in between forgets neither.
         """
         payments = self.env["spp.payment"].sudo()  # whose payments these are is not for the caller to see
-        payments.flush_model(["state", "payee_id", "cycle_id"])
+        self.env.flush_all()
         self.env.cr.execute(
             SQL(
                 """
                 SELECT DISTINCT cycle_id FROM spp_payment
-                 WHERE payee_id = ANY(%s) AND state IN ('ready', 'held')
+                 WHERE payee_id IN (SELECT partner_id FROM spp_spar_change WHERE id = ANY(%s))
+                   AND state IN ('ready', 'held')
                 """,
-                self.partner_id.ids,
+                self.ids,
             )
         )
         for (cycle_id,) in self.env.cr.fetchall():

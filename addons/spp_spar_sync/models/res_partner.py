@@ -19,10 +19,10 @@ class Partner(models.Model):
         :return: `state`: "off" (no mapper), "no_id", "unreachable", "none", "same" or "other"; `words` that say it;
             `account` that SPAR holds and `sent`, what we sent last, with `sent_state`; `asked_at`. Texts, "" for none
         """
+        self.env["spp.payment.account"].check_access_rights("read")
         self.ensure_one()
         self.check_access_rights("read")
         self.check_access_rule("read")
-        self.env["spp.payment.account"].check_access_rights("read")
         # sudo: the outbox is not for every role that sees accounts; only what is masked goes out.
         mapper = self.env["spp.spar.mapper"].sudo()
         company = self.company_id or self.env.company

@@ -637,18 +637,19 @@ class SparMapper(models.Model):
 
     # Asking
 
-    def _message(self, operation, items, transaction_id):
+    def _header(self):
+        """What every message says of who speaks to whom."""
+        return {
+            "sender_id": self.sender_id,
+            "receiver_id": self.receiver_id,
+            "sender_url": self.sender_url or "",
+        }
+
+    @classmethod
+    def _message(cls, dialect, header, operation, items, transaction_id):
         """The whole body of a call."""
-        return DIALECTS[self.dialect].message(
-            operation,
-            items,
-            message_id=str(uuid4()),
-            transaction_id=transaction_id,
-            timestamp=self._timestamp(),
-            sender_id=self.sender_id,
-            receiver_id=self.receiver_id,
-            sender_url=self.sender_url or "",
-        )
+        ids = {"message_id": str(uuid4()), "transaction_id": transaction_id, "timestamp": cls._timestamp()}
+        return dialect.message(operation, items, **ids, **header)
 
     def _ask(self, spar_ids, seconds=None):
         """What SPAR holds now: {SPAR ID: Outcome}, written down nowhere.
@@ -665,7 +666,7 @@ class SparMapper(models.Model):
                     spar_id: dialect.question(str(uuid4()), self._timestamp(), spar_id) for spar_id in chunk
                 }
                 items = list(questions.values())
-                body = self._message("resolve", items, str(uuid4()))
+                body = self._message(dialect, self._header(), "resolve", items, str(uuid4()))
                 answer = client.request("POST", dialect.path(self.path_prefix, "resolve"), json=body)
                 reading = dialect.read_answer("resolve", items, answer.status, answer.text)
                 outcomes.update({spar_id: reading.of(q["reference_id"]) for spar_id, q in questions.items()})
