@@ -11,6 +11,7 @@
         "security/ir.model.access.csv",
         "security/approval_rules.xml",
         "wizard/approval_comment_views.xml",
+        "wizard/account_request_views.xml",
         "views/approval_decision_views.xml",
         "views/approval_request_views.xml",
         "views/approval_level_views.xml",

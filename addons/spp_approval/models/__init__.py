@@ -6,5 +6,6 @@ from . import approval_decision
 from . import approval_mixin
 from . import rule_version
 from . import payment_account
+from . import payment_account_request
 from . import res_users
 from . import first_screen

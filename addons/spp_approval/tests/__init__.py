@@ -1,4 +1,5 @@
 from . import test_access
+from . import test_account_request
 from . import test_chains
 from . import test_delegation
 from . import test_payment_account

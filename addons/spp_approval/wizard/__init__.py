@@ -1,1 +1,2 @@
+from . import account_request
 from . import approval_comment

@@ -2,6 +2,7 @@ from . import test_access
 from . import test_conflict
 from . import test_drain
 from . import test_flags
+from . import test_masked
 from . import test_operations
 from . import test_outbox
 from . import test_signatures
