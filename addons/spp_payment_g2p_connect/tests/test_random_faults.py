@@ -94,7 +94,10 @@ class RandomFaults(PayerMixin):
                 cycle.with_user(self.releaser).action_send_payments()
             self.env.invalidate_all()
             batches = cycle.payment_batch_ids.filtered("released_by").sorted("id")
-            for batch in self.random.sample(list(batches), len(batches)):
+            # Those with something to send or left behind, and one whose job is run once too often.
+            at_work = batches.filtered(lambda batch: batch.state in ("draft", "sending"))
+            at_work |= batches[-1:]
+            for batch in self.random.sample(list(at_work), len(at_work)):
                 self.dying(self.random.choice(KILLS) if with_faults else None, batch._job_send)
             self.payment_manager._job_ask_status()
             self.tell(with_faults)
@@ -149,6 +152,8 @@ class RandomFaults(PayerMixin):
             self.clock += timedelta(minutes=30)
             with freeze_time(self.clock, tick=True):
                 self.one_round(cycle, with_faults=False)
+            if not self.open(cycle) and "unknown" not in self.states(cycle):
+                break
 
     def agree(self, cycle):
         self.assertLessEqual(set(self.states(cycle)), {"paid", "rejected"})

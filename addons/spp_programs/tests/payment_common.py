@@ -24,8 +24,17 @@ class PaymentsMixin:
     @classmethod
     def make_payees(cls, count, prefix="Payee"):
         people = cls.make_people(count, prefix=prefix)
-        for index, person in enumerate(people):
-            cls.give_account(person, f"{person.id:06d}{index:06d}")
+        cls.env["spp.payment.account"].create(
+            [
+                {
+                    "partner_id": person.id,
+                    "kind": "bank",
+                    "provider_id": cls.bank.id,
+                    "number": f"{person.id:06d}{index:06d}",
+                }
+                for index, person in enumerate(people)
+            ]
+        )
         return people
 
     @classmethod
