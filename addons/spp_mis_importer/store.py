@@ -561,6 +561,8 @@ class Store:
             if what == "conflict":
                 shown = [_shown(partner, name, value) for value in (ours, theirs)]
                 what = self._conflict(partner, name, *shown, _plain(theirs))
+                if what == "keep":
+                    self._tell_kept(item, partner._fields[name]._description_string(self.env), *shown)
             elif what == "same":
                 self._agreed.add((partner.id, name))
             if what == "take":
@@ -572,6 +574,8 @@ class Store:
     def _conflict(self, partner, name, ours, theirs, value):
         """Note that a value changed here and there; "take" or "keep", as the source is set."""
         state = {"source": "theirs", "ours": "ours", "ask": "open"}[self.source.conflict_policy]
+        if state != "open" and name.startswith(DOCUMENT):
+            ours, theirs = mask_number(ours), mask_number(theirs)
         self._conflicts.append(
             {
                 "partner_id": partner.id,
@@ -598,6 +602,10 @@ class Store:
                     "after": after or "",
                 }
             )
+
+    def _tell_kept(self, item, label, ours, theirs):
+        """For a preview: a conflict in which what is here stays, for now or for good."""
+        self._tell(item, label, ours, _("stays; the source says: %s", theirs))
 
     def _tell_new(self, item):
         """For a preview: this registrant would be created."""
@@ -690,12 +698,13 @@ class Store:
                 what = self._conflict(
                     item.partner,
                     f"{DOCUMENT}:{values['type_id']}",
-                    mask_number(row.value),
-                    mask_number(number),
+                    row.value,
+                    number,
                     {"id": row.id, "value": number, "expiry_date": _plain(values["expiry_date"] or False)},
                 )
                 if what == "keep":
                     left -= row
+                    self._tell_kept(item, row.type_id.name, mask_number(row.value), mask_number(number))
                     continue
             if row:
                 left -= row

@@ -9,6 +9,7 @@ class MisSource(models.Model):
     _name = "spp.mis.source"
     _inherit = ["spp.mis.source"]
 
+    last_run_name = fields.Char(related="last_run_id.name", string="Last Run's Name")
     last_run_ended_at = fields.Datetime(related="last_run_id.ended_at", string="Last Run Ended")
     last_run_progress = fields.Float(related="last_run_id.progress", string="Progress")
     last_run_summary = fields.Char(compute="_compute_last_run_summary", compute_sudo=True)

@@ -6,6 +6,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from odoo.addons.spp_registry.models.spp_payment_account import mask_number
+
 from .spp_mis_held import WORKERS
 
 ACCOUNT = "payment_account_ids"  # the field that stands for “which account is the primary one”
@@ -111,6 +113,12 @@ class MisConflict(models.Model):
             new={"field": self.field_name, "decision": state},
         )
         self.write({"state": state, "decided_by_id": self.env.uid, "value": False})
+        self._forget_numbers()
+
+    def _forget_numbers(self):
+        """While it is open, a person needs both numbers of a document to decide; afterwards nobody does."""
+        for conflict in self.filtered(lambda one: one.field_name.startswith(DOCUMENT)):
+            conflict.write({name: mask_number(conflict[name]) for name in ("ours", "theirs")})
 
     @api.model
     def _note(self, source, found):
@@ -159,3 +167,4 @@ class MisConflict(models.Model):
         )
         settled = waiting.filtered(lambda one: (one.partner_id.id, one.field_name) in agreed)
         settled.write({"state": "same", "value": False})
+        settled._forget_numbers()

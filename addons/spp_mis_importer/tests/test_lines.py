@@ -61,14 +61,15 @@ class TestLines(MisMixin, TransactionCase):
         conflict = self.conflict()
         self.assertRecordValues(
             conflict,
-            [{"field_label": "National ID", "ours": "••••HERE", "theirs": "••••THAT", "state": "open"}],
+            [{"field_label": "National ID", "ours": "NID-HERE", "theirs": "NID-THAT", "state": "open"}],
         )
         self.assertEqual(self.national.value, "NID-HERE")
         self.again()
         self.assertEqual(len(self.conflict()), 1)
         conflict.action_take_theirs()
         self.assertEqual((self.national.value, self.national.state), ("NID-THAT", "valid"))
-        self.assertFalse(conflict.value, "no number stays in a settled conflict")
+        self.assertFalse(conflict.value)
+        self.assertEqual((conflict.ours, conflict.theirs), ("••••HERE", "••••THAT"), "no number stays")
 
     def test_policies(self):
         for policy, number, state in (("source", "NID-THAT", "theirs"), ("ours", "NID-HERE", "ours")):
@@ -78,6 +79,7 @@ class TestLines(MisMixin, TransactionCase):
                 self.number_changes("NID-ELSEWHERE" if policy == "ours" else number)
                 self.again()
                 self.assertEqual((self.national.value, self.conflict().state), (number, state))
+                self.assertEqual(self.conflict().ours, "••••HERE")
                 self.control("reset")
                 self.national.value = self.number
                 self.again()
