@@ -9,6 +9,7 @@ Refusals come inside HTTP 200, item by item. A signature is asked for once `part
 
 import json
 import re
+import time
 from datetime import UTC, datetime
 
 from . import door
@@ -44,8 +45,9 @@ class Broken(Exception):
 class Spar(Server):
     name = "spar"
     defaults = {
-        "partners": []
-    }  # certificates of those whose signature is accepted; none: no signature is asked for
+        "partners": [],  # certificates of those whose signature is accepted; none: no signature is asked for
+        "item_ms": 0,  # how long each item takes; a mapper in service was seen to take nine
+    }
     schema = """
         CREATE TABLE IF NOT EXISTS link (id TEXT PRIMARY KEY, fa TEXT, name TEXT, phone_number TEXT, additional_info TEXT);
         CREATE TABLE IF NOT EXISTS operation (seq INTEGER PRIMARY KEY, op TEXT, id TEXT, fa TEXT, reference_id TEXT,
@@ -61,6 +63,8 @@ class Spar(Server):
         if request.method != "POST":
             return NOT_ALLOWED
         generation, op = match.groups()
+        if pause := self.setting("item_ms"):
+            time.sleep(pause * request.body.count(b'"reference_id"') / 1000)
         return self._act_1(op, request) if generation == "sync" else self._act_2(op, request)
 
     # 1.1

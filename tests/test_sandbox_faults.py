@@ -50,6 +50,28 @@ def test_duplicate_acts_twice(payer, urls):
     assert got.json["message"]["link_response"][0]["status_reason_code"] == "rjct.reference_id.duplicate"
 
 
+def test_a_replay_comes_later_and_overwrites_what_is_younger(urls):
+    spar = Client(urls.spar)
+    spar.spar("link", {"id": "replayed", "fa": "first"})
+    spar.fault("replay", path="/sync/update", seconds=0.2)
+    spar.spar("update", {"id": "replayed", "fa": "older"})
+    spar.spar("update", {"id": "replayed", "fa": "younger"})
+    assert spar.state()["links"]["replayed"]["fa"] == "younger"
+    deadline = time.monotonic() + 10
+    while spar.state()["links"]["replayed"]["fa"] != "older":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_mapper_that_takes_its_time(urls):
+    spar = Client(urls.spar)
+    spar.set(item_ms=20)
+    begun = time.monotonic()
+    spar.spar("resolve", *[{"id": str(number)} for number in range(10)])
+    assert time.monotonic() - begun >= 0.2
+    spar.set(item_ms=0)
+
+
 def test_error_answers_the_status_without_acting(payer):
     payer.fault("error", path=DISBURSE)
     payer.fault("error", path=DISBURSE, status=429)
