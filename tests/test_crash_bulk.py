@@ -116,7 +116,7 @@ def test_a_run_whose_workers_all_die_ends_and_one_click_repeats_it(system):
 
 def test_results_killed_while_they_are_read_and_while_they_are_applied_count_once(system):
     life = Life(system, "RESULTS")
-    payer = life.session("manager")("spp.payment.manager", "create", {"name": "Post", "provider": "file"})
+    payer = life.session("manager")("spp.payment.manager", "create", {"name": "Post", "provider": "manual"})
     life.session("manager")("spp.program", "write", [life.ids["spp.program"]], {"payment_manager_id": payer})
     for action in (
         "action_import_candidates", "action_enroll", "action_decide", "action_compute", "action_submit",
@@ -128,8 +128,10 @@ def test_results_killed_while_they_are_read_and_while_they_are_applied_count_onc
     issued = [("cycle_id", "=", life.ids["spp.cycle"]), ("state", "=", "accepted")]
     system.chain()._wait("the file", lambda: life.session("finance")("spp.payment", "search_count", issued))
     payments = life.session("finance")("spp.payment", "search_read", issued, ["reference", "amount"])
-    lines = [f"{payment['reference']},paid,{payment['amount']:.2f}" for payment in payments]
-    content = "\n".join(["reference,outcome,amount", *lines])
+    lines = [
+        f"{payment['reference']},paid,{payment['amount']:.2f},Line {payment['id']}" for payment in payments
+    ]
+    content = "\n".join(["reference,outcome,amount,evidence", *lines])
 
     wizard = life.session("finance")("spp.payment.result.read", "create", {
         "manager_id": payer, "file_name": "post.csv", "file": base64.b64encode(content.encode()).decode(),
