@@ -25,6 +25,7 @@ class Payment(models.Model):
         comodel_name="res.users",
         string="Payee and account confirmed by",
         readonly=True,
+        index="btree_not_null",
         ondelete="restrict",
         help="Who let it go to another payee or account than the cycle was approved with.",
     )

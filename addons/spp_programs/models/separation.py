@@ -66,6 +66,8 @@ DID = """
          UNION
         SELECT b.cycle_id, b.create_uid, 'prepared' FROM spp_payment_batch b
          UNION
+        SELECT p.cycle_id, p.confirmed_by, 'prepared' FROM spp_payment p WHERE p.confirmed_by IS NOT NULL
+         UNION
         SELECT c.id, c.approved_by, 'approved' FROM spp_cycle c WHERE c.approved_by IS NOT NULL
          UNION
         SELECT d.res_id, unnest(ARRAY[d.user_id, d.on_behalf_id]), 'approved' FROM spp_approval_decision d
@@ -149,7 +151,10 @@ class SeparationTrail(models.Model):
     cycle_id = fields.Many2one(comodel_name="spp.cycle", readonly=True)
     user_id = fields.Many2one(comodel_name="res.users", string="Who", readonly=True)
     entered = fields.Boolean(string="Entered or changed an account paid to", readonly=True)
-    prepared = fields.Boolean(string="Computed, submitted, or prepared payments", readonly=True)
+    prepared = fields.Boolean(
+        string="Computed, submitted, prepared payments, or let them go to another payee or account",
+        readonly=True,
+    )
     approved = fields.Boolean(string="Approved, in person or by a deputy", readonly=True)
     released = fields.Boolean(string="Released payments", readonly=True)
     parts = fields.Integer(readonly=True, help="Of four.")

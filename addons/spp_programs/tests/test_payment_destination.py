@@ -182,6 +182,17 @@ class TestPaymentDestination(ProgramsMixin, PaymentsMixin, CheapPasswords, HttpC
         self.issue(self.cycle)
         self.assertEqual(self.states(), ["accepted"] * 3)
 
+    def test_who_approved_and_let_it_go_elsewhere_is_listed(self):
+        self.change_account()
+        payment = self.prepared()
+        self.approver.groups_id |= self.env.ref("spp_base.group_finance_officer")
+        payment.with_user(self.approver).action_let_go("The bank confirmed it")
+        self.env.flush_all()
+        (line,) = self.env["spp.separation.trail"].search(
+            [("cycle_id", "=", self.cycle.id), ("user_id", "=", self.approver.id)]
+        )
+        self.assertEqual((line.prepared, line.approved, line.parts), (True, True, 2))
+
     def test_issued_again_to_a_new_account_by_who_did_not_enter_it(self):
         payment = self.prepared()
         payment._apply([(payment.id, "sending")])
