@@ -40,9 +40,7 @@ BY_RECORD = {
     ("spp.run", "action_retry"),
 }
 DECIDING = "approve adjust allocate compute enroll reject release send settle submit".split()
-HARMLESS = (
-    "compare consequences count download editor open preview questions replay status try view why".split()
-)
+HARMLESS = "compare consequences count download editor open preview questions replay screen status try view why".split()
 
 
 def callable_by(answers, login):
