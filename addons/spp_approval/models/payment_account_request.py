@@ -98,7 +98,6 @@ class ApprovalRequest(models.Model):
     evidence_ids = fields.One2many(
         comodel_name="ir.attachment",
         inverse_name="res_id",
-        string="Evidence",
         domain=[("res_model", "=", "spp.approval.request")],
         readonly=True,
     )

@@ -21,12 +21,13 @@ class PaymentAccount(models.Model):
     )
 
     def init(self):
-        super().init()
+        result = super().init()
         # By its digest: numbers may be longer than an index takes.
         self.env.cr.execute(
             "CREATE INDEX IF NOT EXISTS spp_payment_account_same_number_idx"
             " ON spp_payment_account (md5(number)) WHERE state = 'active'"
         )
+        return result
 
     def _compute_flag(self):
         self.env["spp.spar.change"]._record_edited()
