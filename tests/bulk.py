@@ -56,8 +56,8 @@ def held(name, action, record_id):
             connection.rollback()
 
 
-def wait_until_held(name, seconds=60):
-    """Wait until somebody waits for the lock of `held`; a dead job is given to the next worker meanwhile."""
+def wait_until_held(name, seconds=60, many=1):
+    """Wait until so many wait for the locks of `held`; a dead job is given to the next worker meanwhile."""
     with contextlib.closing(psycopg2.connect(dbname=name)) as connection, connection.cursor() as cr:
         connection.autocommit = True
         deadline = time.monotonic() + seconds
@@ -66,16 +66,16 @@ def wait_until_held(name, seconds=60):
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'",
                 [name],
             )
-            if cr.fetchone()[0]:
+            if cr.fetchone()[0] >= many:
                 return
             assert time.monotonic() < deadline, "nothing came to a halt"
             wake_runner(name)
             time.sleep(0.2)
 
 
-def kill_held(system):
-    """kill -9 of the server once its work came to a halt."""
-    wait_until_held(system.name)
+def kill_held(system, many=1):
+    """kill -9 of the server once its work, of so many jobs, came to a halt."""
+    wait_until_held(system.name, many=many)
     kill(system.name)
     # PostgreSQL would notice at the end of the statement that nobody listens any more.
     with database.cursor("postgres") as cr:

@@ -1,6 +1,7 @@
 """kill -9 in the middle of each bulk action: the next try ends in the same state as one that nothing disturbed."""
 
 import base64
+import contextlib
 
 import bulk
 import pytest
@@ -30,6 +31,9 @@ ACTIONS = [  # (model, action, arguments, who)
 ]
 
 
+LIVES = 2  # are killed at once: as many as there are workers
+
+
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     from conftest import running_system
@@ -45,25 +49,42 @@ def system(tmp_path_factory):
 
 
 def test_each_bulk_action_killed_in_the_middle_is_done_once_and_whole(system):
+    """Several lives are killed at once, each in the middle of another action: a restart takes longer than the rest."""
     undisturbed = Life(system, "CALM")
-    for model, action, arguments, who in ACTIONS:
-        result = undisturbed.act(model, action, arguments, who)
-        assert (result["state"], result["deaths"]) == ("done", 0), (action, result)
+    for action in ACTIONS:
+        undisturbed.act(*action)
 
-    killed = Life(system, "KILLED")
-    for model, action, arguments, who in ACTIONS:
-        before = killed.state()
-        with bulk.held(system.name, action, killed.ids[model]):
-            run = killed.press(model, action, arguments, who)
-            bulk.kill_held(system)
-        assert killed.state() == before, f"{action} left something behind"
+    rounds = -(-len(ACTIONS) // LIVES)
+    lives = []
+    for number in range(LIVES):
+        life = Life(system, f"KILLED{number}")
+        for action in ACTIONS[: number * rounds]:
+            life.act(*action)
+        lives.append((life, ACTIONS[number * rounds : (number + 1) * rounds]))
+    for number in range(rounds):
+        now = [(life, actions[number]) for life, actions in lives if number < len(actions)]
+        before = [life.state() for life, _action in now]
+        with contextlib.ExitStack() as holding:
+            for life, (model, action, _arguments, _who) in now:
+                holding.enter_context(bulk.held(system.name, action, life.ids[model]))
+            runs = [life.press(*action) for life, action in now]
+            bulk.kill_held(system, len(now))
+        assert [life.state() for life, _action in now] == before, "something was left behind"
         system.start()
-        killed.sessions.clear()
-        result = bulk.over(killed.session("manager"), run, wake=system.name)
-        assert result["state"] == "done" and result["deaths"] >= 1, (action, result)
-        killed.look(action)
-    assert killed.state() == undisturbed.state()
-    assert killed.state()["payments"] and killed.state()["handouts"] and killed.state()["withdrawals"]
+        for (life, (_model, action, _arguments, _who)), run in zip(now, runs, strict=True):
+            life.sessions.clear()
+            result = bulk.over(life.session("manager"), run, wake=system.name)
+            assert result["state"] == "done" and result["deaths"] >= 1, (action, result)
+            life.look(action)
+    for life, actions in lives:
+        for action in ACTIONS[ACTIONS.index(actions[-1]) + 1 :]:
+            life.act(*action)
+        assert life.state() == undisturbed.state()
+    assert (
+        undisturbed.state()["payments"]
+        and undisturbed.state()["handouts"]
+        and undisturbed.state()["withdrawals"]
+    )
 
 
 def test_a_search_for_duplicates_killed_in_the_middle_finds_what_it_finds_undisturbed(system):
@@ -209,8 +230,8 @@ class Life:
 
     def act(self, model, action, arguments, who):
         result = bulk.over(self.session("manager"), self.press(model, action, arguments, who))
+        assert (result["state"], result["deaths"]) == ("done", 0), (action, result)
         self.look(action)
-        return result
 
     def look(self, action):
         """What the next action is about."""
@@ -249,9 +270,10 @@ class Life:
                 SELECT partner_id, handed_out_on, evidence, recorded_by, state FROM spp_handout
                  WHERE program_id = %(program)s""",
             "payments": """
-                SELECT p.partner_id, p.amount, p.state, p.state_reason, p.account_id, b.payment_count, b.total_amount
-                  FROM spp_payment p LEFT JOIN spp_payment_batch b ON b.id = p.batch_id
-                 WHERE p.program_id = %(program)s""",
+                SELECT partner_id, amount, state, state_reason, hold_reason, account_id, batch_id IS NULL
+                  FROM spp_payment WHERE program_id = %(program)s""",
+            "batches": """
+                SELECT state, payment_count, total_amount FROM spp_payment_batch WHERE program_id = %(program)s""",
             "ledger": "SELECT kind, amount, user_id FROM spp_fund_entry WHERE program_id = %(program)s",
             "balance": """
                 SELECT allocated, committed, disbursed FROM spp_fund_balance WHERE program_id = %(program)s""",

@@ -159,6 +159,8 @@ class Cycle(models.Model):
         payments = self.env["spp.payment"]
         run._progress(0, total=2 * self.entitlement_count, stage=_("Payments"))
         made, batches = payments._prepare(self, due)
+        # sudo: whom somebody proposed to withdraw is not paid until that is decided, whoever prepares
+        self.sudo().withdrawal_ids.filtered(lambda one: one.state == "proposed")._hold_payments()
         run._progress(len(made), stage=_("What must be held, and batches"))
         batches += payments._recheck_holds(self)
         # sudo: a cycle is prepared whole, also where the user's area hides people.

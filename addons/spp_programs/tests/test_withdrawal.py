@@ -100,6 +100,15 @@ class TestWithdrawal(PaymentsCase):
         self.assertEqual(payment.state, "cancelled")
         self.assertEqual(set((self.cycle.payment_ids - payment).mapped("state")), {"ready"})
 
+    def test_a_payment_that_is_prepared_after_the_proposal_waits_too(self):
+        withdrawal = self.propose()
+        self.prepare(self.cycle)
+        payment = self.beneficiary.entitlement_ids.payment_ids
+        self.assertEqual(payment.state, "held")
+        self.assertEqual(set((self.cycle.payment_ids - payment).mapped("state")), {"ready"})
+        withdrawal.with_user(self.approver).action_refuse("She is alive")
+        self.assertEqual(payment.state, "ready")
+
     def test_a_refused_proposal_lets_the_payment_go(self):
         self.prepare(self.cycle)
         payment = self.beneficiary.entitlement_ids.payment_ids

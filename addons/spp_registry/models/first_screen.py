@@ -7,7 +7,7 @@ class ResUsers(models.Model):
     _inherit = "res.users"
 
     @api.model
-    def action_first_screen(self):
+    def action_open_first_screen(self):
         """The action that opens the screen a user begins the day with."""
         screens = sorted(self._first_screens())
         action = next(
