@@ -62,7 +62,6 @@ def test_who_only_looks_opens_asks_and_counts_no_more(answers, login):
     found = callable_by(answers, login)
     known = {
         ("res.partner", "get_formview_id"),
-        ("res.users", "action_first_screen"),
         ("res.partner", "spar_now"),
         ("spp.payment", "spar_now"),
     }
