@@ -303,11 +303,6 @@ class SppRuleVersion(models.Model):
         seconds = self._setting(limit, seconds)
         cr.execute("SET LOCAL jit = off")
         cr.execute("SET LOCAL statement_timeout = %s", [seconds * 1000])
-        # The counts of a million people's groups in memory, where the server's own setting is smaller.
-        cr.execute(
-            "SELECT set_config('work_mem', '64MB', TRUE)"
-            " WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
-        )
 
     @api.model
     def _setting(self, name, default):
