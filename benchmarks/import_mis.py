@@ -22,12 +22,11 @@ import os
 import random
 import resource
 import sqlite3
-import subprocess
-import sys
-import tempfile
 import time
 
 from odoo.addons.queue_job.job import Job
+
+from benchmarks import _sandbox
 
 SIZE = 100_000
 SAMPLE = 400  # people, and their households, that the ORM creates one by one
@@ -39,11 +38,11 @@ def run(env, size):
     """Yield (name, figure of ours, figure of what it is measured against, limit of the ratio)."""
     with contextlib.ExitStack() as stack:
         few = max(size // 10, 100)
-        small = stack.enter_context(_source(few))
+        small = stack.enter_context(_people(few))
         source = _make_source(env, small, "Few")
         _import(env, source)
         memory_of_few = _peak()
-        large = stack.enter_context(_source(size))
+        large = stack.enter_context(_people(size))
         source = _make_source(env, large, "Many")
         orm = _one_by_one(env, size)
         first, statements = _import(env, source)
@@ -182,22 +181,9 @@ def _people(size, chance):
         }
 
 
-@contextlib.contextmanager
-def _source(size):
-    """A sandbox with `size` generated people, in a process of its own; gives its address."""
-    with tempfile.TemporaryDirectory() as folder:
-        _fill(os.path.join(folder, "mis.sqlite"), size)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "--state", folder]
-            + [f"--{name}-port=0" for name in ("mis", "spar", "payer", "bridge")],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield json.loads(process.stdout.readline())["mis"]
-        finally:
-            process.terminate()
-            process.wait()
+def _people(size):
+    """A sandbox with `size` generated people."""
+    return _sandbox.server("mis", lambda folder: _fill(os.path.join(folder, "mis.sqlite"), size))
 
 
 def _fill(path, size):

@@ -16,19 +16,16 @@ In the end the payer's ledger and ours must be the same, or there are no figures
 
 import http.client
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from odoo.tools import SQL
 
 from odoo.addons.queue_job.tests.common import trap_jobs
+
+from benchmarks import _sandbox
 
 SIZE = 100_000
 BATCH = 500
@@ -42,11 +39,11 @@ DISBURSE, STATUS = "/disburse/sync/disburse", "/disburse/sync/txn/status"
 
 def run(env, size):
     env = env(context={**env.context, "tracking_disable": True})
-    with _payer() as url:
+    with _sandbox.server("payer") as url:
         cycle = _approved_cycle(env, size, url)
         limit_send, limit_ask = _limit(url, size)
-        _control(url, "reset")
-        _control(url, "set", listed_after=0, settle_after=0)
+        _sandbox.control(url, "reset")
+        _sandbox.control(url, "set", listed_after=0, settle_after=0)
 
         prepare = _timed(lambda: cycle.with_user(_user(env, "program_manager")).action_prepare_payments())
         env.cr.commit()
@@ -90,7 +87,7 @@ def _settle(env, cycle):
 
 
 def _check(env, cycle, url, size):
-    ledger = json.loads(_get(url, "state"))["paid"]
+    ledger = json.loads(_sandbox.get(url, "state"))["paid"]
     env.cr.execute(SQL("SELECT reference, state FROM spp_payment WHERE cycle_id = %s", cycle.id))
     ours = dict(env.cr.fetchall())
     cycle.program_id.invalidate_recordset()
@@ -102,24 +99,10 @@ def _check(env, cycle, url, size):
 # -- the payer and its limit -------------------------------------------------------------------
 
 
-@contextmanager
-def _payer():
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "sandbox", "--state", folder]
-        for name in ("mis", "spar", "payer", "bridge"):
-            command += [f"--{name}-port", "0"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_root())
-        try:
-            yield json.loads(process.stdout.readline())["payer"]
-        finally:
-            process.terminate()
-            process.wait()
-
-
 def _limit(url, size):
     """Seconds that the payer takes for the same payments, and for as many questions, from a caller that does nothing
     else."""
-    _control(url, "set", listed_after=0, settle_after=0)
+    _sandbox.control(url, "set", listed_after=0, settle_after=0)
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname, address.port)
     references = [f"LIMIT-1-P{number:07d}" for number in range(size)]
@@ -158,20 +141,6 @@ def _item(reference):
         "scheduled_timestamp": "2026-11-21T09:00:00+00:00", "currency_code": "USD", "locale": "eng",
         "payer_name": "Program BENCH", "payee_name": f"PERSON {reference}", "note": "June", "purpose": "Program BENCH",
     }  # fmt: skip
-
-
-def _control(url, command, **body):
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname, address.port)
-    connection.request("POST", f"/_sandbox/{command}", json.dumps(body))
-    connection.getresponse().read()
-
-
-def _get(url, command):
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname, address.port)
-    connection.request("GET", f"/_sandbox/{command}")
-    return connection.getresponse().read()
 
 
 # -- the cycle ---------------------------------------------------------------------------------
@@ -274,7 +243,3 @@ def _memory():
     with open("/proc/self/status") as status:
         line = next(line for line in status if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
-
-
-def _root():
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

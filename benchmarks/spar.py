@@ -20,19 +20,15 @@ In the end SPAR must hold everybody's account, once, or there are no figures.
 
 import http.client
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
 import uuid
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from odoo.tools import SQL
 
 from odoo.addons.queue_job.tests.common import trap_jobs
 
+from benchmarks import _sandbox
 from sandbox import door
 
 SIZE = 50_000
@@ -47,8 +43,8 @@ LIMIT = 3.0
 
 def run(env, size):
     env = env(context={**env.context, "tracking_disable": True})
-    with _mapper() as url:
-        _control(url, "set", item_ms=ITEM_MS)
+    with _sandbox.server("spar") as url:
+        _sandbox.control(url, "set", item_ms=ITEM_MS)
         mapper = _set_up(env, url)
         limit_link, limit_look = _limit(url, size)
         _reset(url)
@@ -129,27 +125,13 @@ def _check(env, mapper, url, size):
         "SELECT spar_id, state FROM spp_spar_change WHERE mapper_id = %s AND seq < 1000", [mapper.id]
     )
     newest = dict(env.cr.fetchall())
-    state = json.loads(_get(url, "state"))
+    state = json.loads(_sandbox.get(url, "state"))
     assert len(state["links"]) == size, len(state["links"])
     assert list(newest.values()).count("done") == size, "not everybody is confirmed"
     assert len(state["operations"]) == size, "somebody was linked twice"
 
 
 # -- the mapper and its limit ------------------------------------------------------------------
-
-
-@contextmanager
-def _mapper():
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "sandbox", "--state", folder]
-        for name in ("mis", "spar", "payer", "bridge"):
-            command += [f"--{name}-port", "0"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_root())
-        try:
-            yield json.loads(process.stdout.readline())["spar"]
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def _limit(url, size, key=None):
@@ -186,7 +168,7 @@ def _limit(url, size, key=None):
     first = _timed(lambda: post(f"{prefix}/resolve", looks))
     write = _timed(lambda: post(f"{prefix}/link", links))
     second = _timed(lambda: post(f"{prefix}/resolve", looks))
-    assert len(json.loads(_get(url, "state"))["links"]) == size
+    assert len(json.loads(_sandbox.get(url, "state"))["links"]) == size
     return first + write + second, second
 
 
@@ -209,22 +191,8 @@ def _typed(operation, items, stamp):
 
 
 def _reset(url, **settings):
-    _control(url, "reset")
-    _control(url, "set", item_ms=ITEM_MS, **settings)
-
-
-def _control(url, command, **body):
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname, address.port)
-    connection.request("POST", f"/_sandbox/{command}", json.dumps(body))
-    connection.getresponse().read()
-
-
-def _get(url, command):
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname, address.port)
-    connection.request("GET", f"/_sandbox/{command}")
-    return connection.getresponse().read()
+    _sandbox.control(url, "reset")
+    _sandbox.control(url, "set", item_ms=ITEM_MS, **settings)
 
 
 # -- what there is -----------------------------------------------------------------------------
@@ -329,7 +297,7 @@ def _sign(env, mapper, url):
     mapper.endpoint_id.write({"signature_form": "sorted", "signing_key_id": key.id})
     with trap_jobs():
         mapper.dialect = "2.x"
-    _control(url, "set", partners=[key.certificate])
+    _sandbox.control(url, "set", partners=[key.certificate])
     env.cr.commit()
     env.invalidate_all()
     return key._get_private_key()
@@ -339,7 +307,3 @@ def _timed(work):
     begun = time.monotonic()
     work()
     return time.monotonic() - begun
-
-
-def _root():
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

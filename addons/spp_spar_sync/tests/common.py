@@ -45,6 +45,20 @@ class SparMixin(LoopbackCalls):
             self.registry.enter_test_mode(self.cr)
             self.addCleanup(self.registry.leave_test_mode)
 
+    @classmethod
+    def users_of(cls, *roles):
+        """A user of each of these roles."""
+        return [
+            cls.env["res.users"].create(
+                {
+                    "name": role,
+                    "login": f"spar_{role}",
+                    "groups_id": [(6, 0, [cls.env.ref(f"spp_base.group_{role}").id])],
+                }
+            )
+            for role in roles
+        ]
+
     def control(self, command, **body):
         request = urllib.request.Request(
             f"{self.sandbox.spar}/_sandbox/{command}",

@@ -15,16 +15,7 @@ class TestFlags(SparCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.mapper.write({"shared_most": 2, "changed_days": 7})
-        cls.officer, cls.viewer = (
-            cls.env["res.users"].create(
-                {
-                    "name": role,
-                    "login": f"spar_{role}",
-                    "groups_id": [(6, 0, [cls.env.ref(f"spp_base.group_{role}").id])],
-                }
-            )
-            for role in ("enrollment_officer", "program_viewer")
-        )
+        cls.officer, cls.viewer = cls.users_of("enrollment_officer", "program_viewer")
 
     def flags(self, *people):
         self.env.invalidate_all()

@@ -16,23 +16,8 @@ class TestSparNow(SparCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.users = {
-            role: cls.env["res.users"].create(
-                {
-                    "name": role,
-                    "login": f"spar_{role}",
-                    "groups_id": [(6, 0, [cls.env.ref(f"spp_base.group_{role}").id])],
-                }
-            )
-            for role in (
-                "enrollment_officer",
-                "finance_officer",
-                "approver",
-                "auditor",
-                "program_viewer",
-                "admin",
-            )
-        }
+        roles = ("enrollment_officer", "finance_officer", "approver", "auditor", "program_viewer", "admin")
+        cls.users = dict(zip(roles, cls.users_of(*roles), strict=True))
 
     def now(self, person, role="enrollment_officer"):
         self.env.cr.flush()
