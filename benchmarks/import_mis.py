@@ -38,11 +38,11 @@ def run(env, size):
     """Yield (name, figure of ours, figure of what it is measured against, limit of the ratio)."""
     with contextlib.ExitStack() as stack:
         few = max(size // 10, 100)
-        small = stack.enter_context(_people(few))
+        small = stack.enter_context(_source(few))
         source = _make_source(env, small, "Few")
         _import(env, source)
         memory_of_few = _peak()
-        large = stack.enter_context(_people(size))
+        large = stack.enter_context(_source(size))
         source = _make_source(env, large, "Many")
         orm = _one_by_one(env, size)
         first, statements = _import(env, source)
@@ -181,7 +181,7 @@ def _people(size, chance):
         }
 
 
-def _people(size):
+def _source(size):
     """A sandbox with `size` generated people."""
     return _sandbox.server("mis", lambda folder: _fill(os.path.join(folder, "mis.sqlite"), size))
 

@@ -48,8 +48,10 @@ def run(odoo, arguments, deep=False):
     if deep:
         environment.setdefault("SPP_RANDOM_PAYMENTS", "2000")
     command = [sys.executable, "-m", "pytest", "--odoo-http", *(["-m", ""] if deep else [])]
+    if not any((paths.ROOT / argument.partition("::")[0]).exists() for argument in arguments):
+        arguments = [*arguments, "addons", "tests"]  # options only
     status = subprocess.call(
-        [*map(str, command), *(_of_series(odoo, argument) for argument in arguments or ["addons", "tests"])],
+        [*map(str, command), *(_of_series(odoo, argument) for argument in arguments)],
         cwd=paths.ROOT,
         env=environment,
     )
