@@ -154,7 +154,7 @@ class Drain:
         }
         if (
             newest.state == "done"
-        ):  # looked at once more: anything but a late request of ours is somebody else's
+        ):  # looked at once more: but for a late request of ours, it is somebody else's
             return late
         if newest.decision != "ours":
             newest.note(expected_previous=_known(base))
@@ -246,9 +246,8 @@ class Drain:
             self._save(batch)
             reading, text = self._call(step.value, [row.payload for row in batch], batch[0].transaction_id)
             if reading.whole and reading.whole.verdict is Verdict.PERMANENT and len(batch) > 1:
-                batches = [
-                    (step, [row]) for row in batch
-                ] + batches  # it was read by nobody: one of them spoils it
+                # It was read by nobody: one of them spoils it.
+                batches = [(step, [row]) for row in batch] + batches
                 continue
             for row in batch:
                 outcome = reading.of(row.reference_id)
