@@ -152,9 +152,8 @@ class Drain:
             for row in older
             if row.lost_at and (not base or row.seq > base.seq or row.lost_at > now - LATE_ARRIVAL)
         }
-        if (
-            newest.state == "done"
-        ):  # looked at once more: but for a late request of ours, it is somebody else's
+        if newest.state == "done":
+            # Looked at once more: but for a late request of ours, it is somebody else's.
             return late
         if newest.decision != "ours":
             newest.note(expected_previous=_known(base))

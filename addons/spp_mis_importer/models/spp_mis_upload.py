@@ -101,9 +101,8 @@ class MisSource(models.Model):
         self._check_operator()
         if self.dialect != "file":
             return super().action_test_connection()
-        with (
-            self._with_files().sudo()._reader() as reader
-        ):  # sudo: nobody reads the files; only numbers are told
+        # sudo: nobody reads the files; only numbers are told
+        with self._with_files().sudo()._reader() as reader:
             counts = reader.counts()
         told = ", ".join(f"{name} {number}" for name, number in counts.items())
         return {

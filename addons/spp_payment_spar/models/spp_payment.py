@@ -75,9 +75,9 @@ class Payment(models.Model):
     def _recheck(self, scope):
         """SPAR is asked about those accounts that it confirmed too long ago; they are held until it has answered."""
         result = super()._recheck(scope)
-        for mapper in (
-            self.env["spp.spar.mapper"].sudo().search([("active", "=", True), ("fresh_hours", ">", 0)])
-        ):  # whose mapper it is is not for the caller to see
+        # sudo: whose mapper it is is not for the caller to see
+        mappers = self.env["spp.spar.mapper"].sudo()
+        for mapper in mappers.search([("active", "=", True), ("fresh_hours", ">", 0)]):
             mapper._look_again(
                 SQL(
                     """
