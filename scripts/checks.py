@@ -46,7 +46,7 @@ def run(odoo, arguments, deep=False):
         "SPP_TESTDATA": os.environ.get("SPP_TESTDATA", str(paths.ROOT.parent / "shared/testdata")),
     }
     if deep:
-        environment.setdefault("SPP_RANDOM_PAYMENTS", "2000")
+        environment.setdefault("SPP_RANDOM_PAYMENTS", "1000")  # in each dialect
     command = [sys.executable, "-m", "pytest", "--odoo-http", *(["-m", ""] if deep else [])]
     if not any((paths.ROOT / argument.partition("::")[0]).exists() for argument in arguments):
         arguments = [*arguments, "addons", "tests"]  # options only

@@ -220,7 +220,12 @@ class Program(models.Model):
     def _execute_rule(self, version, statement):
         """Execute a statement in which a rule is evaluated for many; the rule's limits hold."""
         self.env.cr.execute("SELECT count(*) FROM spp_program_membership WHERE program_id = %s", [self.id])
-        tables = {"spp_program_membership", *self.env["spp.cel.schema"]._schema().tables}
+        # What rules read, and what a cycle keeps of each person's situation.
+        tables = {
+            "spp_program_membership",
+            "spp_payment_account",
+            *self.env["spp.cel.schema"]._schema().tables,
+        }
         statistics.refresh_unknown(self.env.cr, tables, self.env.cr.fetchone()[0])
         version._run_settings(self.env.cr)
         try:

@@ -97,6 +97,7 @@ def create(model, vals_list):
     many = {name for values in vals_list for name in values if model._fields[name].type == "many2many"}
     own = [{name: value for name, value in values.items() if name not in many} for values in vals_list]
     records = model.browse(_insert_values(model, own))
+    statistics.refresh_unknown(model.env.cr, {model._table}, len(records))
     for name in many:
         _link(model._fields[name], records, [values.get(name, ()) for values in vals_list])
     # Constraints look at few columns: these are read, not whole rows.
