@@ -28,7 +28,8 @@ TROUBLE = """
 
 def menus(page):
     """[(path of names, id of the action)] of this user, of our menus."""
-    found = page.run("fetch('/web/webclient/load_menus/1').then(answer => answer.json())")
+    found = page.run("odoo.__WOWL_DEBUG__.root.env.services.menu.getAll()")
+    found = {str(menu["id"]): menu for menu in found}
     actions = []
 
     def walk(menu, path):

@@ -17,7 +17,12 @@ class PaymentAccount(models.Model):
         "are held until an Enrollment Officer who did not enter it clears it.",
     )
     clearance_ids = fields.One2many(
-        comodel_name="spp.spar.clearance", inverse_name="account_id", string="Clearances", readonly=True
+        comodel_name="spp.spar.clearance",
+        inverse_name="account_id",
+        string="Clearances",
+        readonly=True,
+        groups="spp_base.group_enrollment_officer,spp_base.group_program_manager,spp_base.group_finance_officer,"
+        "spp_base.group_auditor",
     )
 
     def init(self):

@@ -117,8 +117,9 @@ class SparChange(models.Model):
                 ON spp_spar_change (mapper_id, next_try_at, id) WHERE next_try_at IS NOT NULL;
             CREATE INDEX IF NOT EXISTS spp_spar_change_newest_idx
                 ON spp_spar_change (account_id, id DESC);
-            CREATE INDEX IF NOT EXISTS spp_spar_change_after_idx
-                ON spp_spar_change (after_id) WHERE after_id IS NOT NULL;
+            DROP INDEX IF EXISTS spp_spar_change_after_idx;
+            CREATE INDEX IF NOT EXISTS spp_spar_change_waiting_idx
+                ON spp_spar_change (after_id) WHERE state = 'pending' AND next_try_at IS NULL AND after_id IS NOT NULL;
             """
         )
 
@@ -282,22 +283,32 @@ class SparChange(models.Model):
 
     def _release_followers(self):
         """What waited for one of these may go, if it is concluded. Returns whether there was any."""
+        return self._release(SQL("before.id = ANY(%s)", self.ids))
+
+    @api.model
+    def _release(self, scope):
+        """What waited for changes of `scope` may go, if these are concluded.
+
+        :param scope: SQL about the row `before` of spp_spar_change
+        :return: whether there was any
+        """
         self.env.flush_all()
         self.env.cr.execute(
             SQL(
                 """
                 UPDATE spp_spar_change follower SET next_try_at = %s, reason = NULL
                   FROM spp_spar_change before
-                 WHERE follower.after_id = before.id AND before.id = ANY(%s)
+                 WHERE follower.after_id = before.id AND %s
                    AND before.state IN ('done', 'superseded')
                    AND follower.state = 'pending' AND follower.next_try_at IS NULL
                 """,
                 fields.Datetime.now(),
-                self.ids,
+                scope,
             )
         )
+        released = bool(self.env.cr.rowcount)
         self.invalidate_model()
-        return bool(self.env.cr.rowcount)
+        return released
 
     def _words(self):
         """Why a drain closes a change, by what it found."""

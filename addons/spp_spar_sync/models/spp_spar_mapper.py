@@ -610,7 +610,8 @@ class SparMapper(models.Model):
 
         What is not due is not in the index that is read, so a pass costs what it does, and not what waits behind.
         """
-        self.env["spp.spar.change"].flush_model()
+        # A change may have been written while the one it waits for was being concluded, by who did not see it.
+        self.env["spp.spar.change"]._release(SQL("before.mapper_id = %s", self.id))
         self.env.cr.execute(
             SQL(
                 """

@@ -160,6 +160,19 @@ class TestOutbox(SparCase):
         self.assertEqual((relink.state, younger.state), ("superseded", "done"))
         self.assertEqual(self.spar()[0], {"token:A2@nationalId": "account:2000000002@FB01"})
 
+    def test_what_waits_for_a_change_that_was_concluded_unseen_goes_with_the_next_pass(self):
+        person = self.person("A1")
+        self.env.cr.flush()
+        person.document_ids.write({"value": "A2"})
+        relink = self.queued(person)[-1]
+        self.env.cr.flush()
+        # By a drain that did not see who waits: their change was not committed yet.
+        self.env.cr.execute(
+            "UPDATE spp_spar_change SET state = 'done', next_try_at = NULL WHERE spar_id = 'token:A1@nationalId'"
+        )
+        self.drain()
+        self.assertEqual(relink.state, "done")
+
     def test_withdrawn_document_removes_the_link(self):
         person = self.person("A1")
         self.env.cr.flush()
