@@ -27,7 +27,7 @@ class TestPaymentResultRuns(ResultsCase):
     def content(self, *payments):
         return sheet.write_csv(HEADER, [(payment.reference, "paid", "100.00") for payment in payments])
 
-    def read(self, content, name="results.csv"):
+    def read_results(self, content, name="results.csv"):
         wizards = self.env["spp.payment.result.read"].with_user(self.finance)
         wizard = wizards.create(
             {"manager_id": self.payment_manager.id, "file": base64.b64encode(content), "file_name": name}
@@ -46,11 +46,11 @@ class TestPaymentResultRuns(ResultsCase):
     def test_a_file_is_read_by_a_run_and_shown_before_anything_is_applied(self):
         content = self.content(*self.payments[:2])
         with self.jobs():
-            result = self.read(content)
+            result = self.read_results(content)
             self.assertEqual((result.state, result.row_count), ("reading", 0))
             self.env.invalidate_all()
             self.assertIn("waits for a free worker", result.at_work)
-            self.assertEqual(self.read(content), result, "read twice, it is read once")
+            self.assertEqual(self.read_results(content), result, "read twice, it is read once")
             with self.assertRaises(UserError):
                 result.action_apply()
         self.assertEqual((result.state, result.fine_count), ("read", 2))
@@ -60,7 +60,7 @@ class TestPaymentResultRuns(ResultsCase):
         self.assertEqual(base64.b64decode(result.file), content)
 
     def test_applied_by_a_run_once_however_often_it_is_pressed(self):
-        result = self.read(self.content(*self.payments[:2]))
+        result = self.read_results(self.content(*self.payments[:2]))
         with self.jobs() as jobs:
             first = result.action_apply()
             self.assertEqual(result.action_apply(), first)
@@ -76,7 +76,7 @@ class TestPaymentResultRuns(ResultsCase):
         self.assertFalse(run.can_retry)
 
     def test_judged_again_at_the_moment_it_is_applied(self):
-        result = self.read(self.content(*self.payments[:2]))
+        result = self.read_results(self.content(*self.payments[:2]))
         with self.jobs():
             result.action_apply()
             self.payments[0]._set_state("rejected", "No such account")
@@ -85,14 +85,14 @@ class TestPaymentResultRuns(ResultsCase):
 
     def test_a_file_that_cannot_be_read_says_why_and_can_be_given_up(self):
         with self.jobs():
-            result = self.read(b"reference,amount\nA,1\n")
+            result = self.read_results(b"reference,amount\nA,1\n")
         self.assertEqual((result.state, self.runs(result, "read").state), ("reading", "failed"))
         self.assertIn("no column outcome", result.read_problem)
         result.action_discard()
         self.assertEqual(result.state, "discarded")
 
     def test_who_loses_the_role_before_it_is_done_applies_nothing(self):
-        result = self.read(self.content(*self.payments[:2]))
+        result = self.read_results(self.content(*self.payments[:2]))
         with self.jobs():
             run = result.action_apply()
             self.finance.groups_id -= self.env.ref("spp_base.group_finance_officer")

@@ -42,7 +42,7 @@ def seeing_now(records):
             yield records.with_env(records.env(cr=cr, su=True))
         finally:
             # Also after an error: in a test, transactions of their own are part of this one, and stay.
-            cr.commit()
+            cr.commit()  # pylint: disable=invalid-commit  # of a cursor of its own
     records.env.invalidate_all()
 
 
