@@ -127,6 +127,9 @@ class ApprovalRequest(models.Model):
         string="Mine to decide", compute="_compute_to_decide", search="_search_to_decide"
     )
     waits_for = fields.Char(compute="_compute_waits_for")
+    refusal = fields.Char(
+        compute="_compute_refusal", help="Why you do not decide about it, where you had a part in it."
+    )
     page = fields.Html(compute="_compute_page", sanitize=False, help="What an approver looks at.")
 
     # What the client may not set: everything, because nobody has the right to create or write.
@@ -186,6 +189,12 @@ class ApprovalRequest(models.Model):
                 needed=request.needed,
                 who=who,
             )
+
+    @api.depends_context("uid")
+    @api.depends("state", "decision_ids", "barred_ids", "submitted_by")
+    def _compute_refusal(self):
+        for request in self:
+            request.refusal = request.state == "waiting" and request._own_part()
 
     def _compute_page(self):
         for request in self:
@@ -329,19 +338,24 @@ class ApprovalRequest(models.Model):
 
     def _why_not(self):
         """Why the present user may not decide, in words."""
+        why = self._own_part() or _("You are not asked for a decision about %s.", self.name)
+        return f"{why} {self.waits_for}"
+
+    def _own_part(self):
+        """What the present user did already and therefore does not decide about, in words; False if nothing."""
         user = self.env.user
         decided = self.sudo().decision_ids.filtered(
             lambda decision: decision.round == self.round and decision.decision in VERDICTS
         )
         if user == self.submitted_by:
-            why = _("You submitted %s: somebody else approves it.", self.name)
-        elif user in self.sudo().barred_ids:
-            why = _("You prepared %s: somebody else approves it.", self.name)
-        elif user in decided.user_id | decided.on_behalf_id:
-            why = _("You have decided about %s in this round already: somebody else is asked now.", self.name)
-        else:
-            why = _("You are not asked for a decision about %s.", self.name)
-        return f"{why} {self.waits_for}"
+            return _("You submitted %s: somebody else approves it.", self.name)
+        if user in self.sudo().barred_ids:
+            return _("You prepared %s: somebody else approves it.", self.name)
+        if user in decided.user_id | decided.on_behalf_id:
+            return _(
+                "You have decided about %s in this round already: somebody else is asked now.", self.name
+            )
+        return False
 
     # ------------------------------------------------------------------ business
 

@@ -34,6 +34,16 @@ class TestSeparation(ApprovalCase):
         with self.assertRaisesRegex(AccessError, "You submitted"):
             request.with_user(self.both).sudo().action_approve()
 
+    def test_who_had_a_part_in_it_reads_on_the_page_why_they_do_not_decide(self):
+        self.make_chain({**self.role("approver"), "needed": 2})
+        request = self.submit()
+        self.assertIn("You submitted", request.with_user(self.submitter).refusal)
+        self.assertFalse(request.with_user(self.first).refusal)
+        request.with_user(self.first).action_approve()
+        self.assertIn("already", request.with_user(self.first).refusal)
+        request.with_user(self.second).action_approve()
+        self.assertFalse(request.with_user(self.submitter).refusal)
+
     def test_an_administrator_has_no_exemption(self):
         request = self.submit()
         for user in (self.admin, self.env.ref("base.user_root"), self.env.ref("base.user_admin")):
