@@ -118,7 +118,7 @@ LEFT = (
     (".xml", r">inline<", "an action without a target"),
     (".xml", r"kanban_getcolor|kanban_color", "highlight_color of the kanban"),
     (".js", r"useService\(\"rpc\"\)|this\.rpc\(", "orm of useService"),
-    (".js", r"web_tour/tour_service", "no tour: tests/browser.py drives the browser"),
+    (".js", r"web_tour/tour_service", "no tour: scripts/browser.py drives the browser"),
 )  # fmt: skip
 
 

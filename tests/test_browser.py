@@ -1,7 +1,8 @@
 """The web client in a real browser, on the running system with its paid cycle."""
 
-import browser
 import pytest
+
+from scripts import browser
 
 pytestmark = pytest.mark.skipif(
     not browser.program(), reason="there is no Chromium on this machine (on Debian: apt-get install chromium)"

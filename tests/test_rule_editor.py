@@ -2,10 +2,9 @@
 
 import time
 
-import browser
 import pytest
 
-from scripts import job
+from scripts import browser, job
 
 pytestmark = pytest.mark.skipif(
     not browser.program(), reason="there is no Chromium on this machine (on Debian: apt-get install chromium)"

@@ -4,9 +4,10 @@ import json
 import xmlrpc.client
 from xml.etree import ElementTree
 
-import browser
 import pytest
 import role_matrix
+
+from scripts import browser
 
 ROOT = "spp_base.menu_root"
 OPEN = """

@@ -4,8 +4,9 @@ import os
 import pathlib
 import time
 
-import browser
 import pytest
+
+from scripts import browser
 
 #: Where to keep pictures of the screens, for whoever wants to look at them.
 PICTURES = os.environ.get("SPP_PICTURES")
