@@ -64,10 +64,11 @@ EXPECTED = {
 
 
 class Session:
-    """One user's XML-RPC session."""
+    """One user's XML-RPC session; with a `company`, in that one alone."""
 
-    def __init__(self, url, database, login, password):
+    def __init__(self, url, database, login, password, company=None):
         self._database, self._password = database, password
+        self._context = {"allowed_company_ids": [company]} if company else {}
         self.login = login
         self.uid = self.user_id(url, database, login, password)
         if not self.uid:
@@ -81,6 +82,8 @@ class Session:
         return common.authenticate(database, login, password, {})
 
     def __call__(self, model, method, *arguments, **options):
+        if self._context:
+            options["context"] = {**self._context, **options.get("context", {})}
         return self._models.execute_kw(
             self._database, self.uid, self._password, model, method, arguments, options
         )
@@ -130,12 +133,13 @@ def _run(chain):
 
 
 class Chain:
-    """The steps of the job, in order. `figures` holds what came out, by the label it is printed with."""
+    """The steps of the job, in order, each in the `company` it is about; without one, in that of the administrator."""
 
-    def __init__(self, url, database, password, sandbox):
+    def __init__(self, url, database, password, sandbox, company=None):
         self.url, self.database, self.password, self.sandbox = url, database, password, sandbox
-        self.figures = {}
         self.as_admin = Session(url, database, "admin", password)
+        (admin,) = self.as_admin("res.users", "read", [self.as_admin.uid], ["company_id"])
+        self.company = company or admin["company_id"][0]
         self.sessions = {}
 
     def __getattr__(self, name):
@@ -144,7 +148,7 @@ class Chain:
         if login == name or login not in PEOPLE:
             raise AttributeError(name)
         if login not in self.sessions:
-            self.sessions[login] = Session(self.url, self.database, login, self.password)
+            self.sessions[login] = Session(self.url, self.database, login, self.password, self.company)
         return self.sessions[login]
 
     def people(self):
