@@ -133,12 +133,7 @@ class SppLogicPack(models.Model):
         self.check_access_rule("write")
         self.env.cr.execute("SELECT id FROM spp_logic_pack WHERE id = %s FOR UPDATE", [self.id])
         pack = self._pack()
-        plan = self._plan(pack)
-        conflicts = [note for _kind, _item, there, note in plan if there is None]
-        if conflicts:
-            raise UserError(
-                _("“%(pack)s” was not installed.\n%(why)s", pack=pack.name, why="\n".join(conflicts))
-            )
+        plan = self._plan_without_conflict(pack)
         failed = [row for row in self._run_tests(pack) if row["outcome"] != row["expect"]]
         if failed:
             raise UserError(
@@ -149,9 +144,7 @@ class SppLogicPack(models.Model):
                 )
             )
         missing = [(kind, item) for kind, item, there, _note in plan if not there]
-        variables = self.env["spp.cel.variable"].create(
-            [_variable_values(kind, item) for kind, item in missing if kind != "rule"]
-        )
+        variables = self._make_variables()
         rules = self.env["spp.rule"].create(
             [
                 {
@@ -173,6 +166,18 @@ class SppLogicPack(models.Model):
             )
         self.invalidate_recordset()
         return self.action_open_rules()
+
+    def _make_variables(self):
+        """Make the pack's variables that are missing, or refuse; returns those made."""
+        self.ensure_one()
+        plan = self._plan_without_conflict(self._pack())
+        return self.env["spp.cel.variable"].create(
+            [
+                _variable_values(kind, item)
+                for kind, item, there, _note in plan
+                if kind != "rule" and not there
+            ]
+        )
 
     def action_run_tests(self):
         """Run the pack's test cases and keep what came out."""
@@ -277,6 +282,15 @@ class SppLogicPack(models.Model):
             there = f"{pack.code}.{rule.key}" in keys_made
             plan.append(
                 ("rule", rule, there, _("is there already") if there else _("will be made, as a draft"))
+            )
+        return plan
+
+    def _plan_without_conflict(self, pack):
+        plan = self._plan(pack)
+        conflicts = [note for _kind, _item, there, note in plan if there is None]
+        if conflicts:
+            raise UserError(
+                _("“%(pack)s” was not installed.\n%(why)s", pack=pack.name, why="\n".join(conflicts))
             )
         return plan
 

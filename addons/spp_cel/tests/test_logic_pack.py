@@ -12,7 +12,15 @@ from odoo.tools import mute_logger
 from ..tools import logic_pack
 from .common import RuleCase
 
-SHIPPED = {"child_benefit", "social_pension", "cash_transfer", "emergency", "disability"}
+SHIPPED = {
+    "cash_transfer",
+    "child_benefit",
+    "disability",
+    "education",
+    "emergency",
+    "farm_inputs",
+    "social_pension",
+}
 OWN = """
 code: own
 name: Own pack

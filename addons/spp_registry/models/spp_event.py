@@ -73,6 +73,14 @@ class SppEvent(models.Model):
         self._check_kinds(vals_list)
         return super().create(vals_list)
 
+    def _completed_for_bulk(self, vals_list):
+        """Values with what create() would add; see tools/bulk_rows.py."""
+        self._check_kinds(vals_list)
+        return vals_list
+
+    def _created_in_bulk(self):
+        """What is to be done for new rows that SQL made; see tools/bulk_rows.py."""
+
     def write(self, vals):
         self._check_kinds([vals])
         return super().write({key: value for key, value in vals.items() if key != "registrant_reference"})

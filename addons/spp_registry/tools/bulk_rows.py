@@ -73,6 +73,7 @@ KNOWN = {
         given=("partner_id", "number", "kind"), computed={"number_masked": ("number", mask_number)}
     ),
     "spp.group.membership": Columns(given=("group_id", "individual_id")),
+    "spp.event": Columns(given=("partner_id", "kind", "date")),
 }
 
 

@@ -1,0 +1,2 @@
+from . import mis_demo
+from . import mis_demo_people

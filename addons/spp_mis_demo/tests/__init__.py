@@ -1,0 +1,2 @@
+from . import test_demonstration
+from . import test_removal

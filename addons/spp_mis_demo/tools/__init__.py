@@ -1,0 +1,1 @@
+from . import households, removal, story
