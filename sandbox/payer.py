@@ -52,6 +52,7 @@ class Payer(Server):
         "listed_after": 0.1,  # seconds until a status answer knows the payment: it is stored after the answer
         "settle_after": 0.3,  # seconds until it is settled
         "settle_polls": 0,  # status answers that still say rcvd before it is settled
+        "item_ms": 0,  # how long each payment of a message takes, sent or asked about
         "callback_token": [],  # sent with callbacks
         "callback_key": [],  # private key that callbacks are signed with
         "callback_after": 0,  # seconds until a callback is posted, once there is something to tell
@@ -89,6 +90,7 @@ class Payer(Server):
 
     def _disburse(self, envelope, header, message):
         items = field(message, "disbursements", list)
+        self._take_time(items)
         received = time.time()
         for item in items:
             if not isinstance(item, dict):
@@ -154,6 +156,7 @@ class Payer(Server):
                     "cannot access local variable 'ref_ids' where it is not associated with a value",
                 )
             )
+        self._take_time(references)
         self._settle()
         listed = []
         for reference in dict.fromkeys(references):
@@ -178,6 +181,9 @@ class Payer(Server):
                 },
             },
         )
+
+    def _take_time(self, items):
+        time.sleep(self.setting("item_ms") * len(items) / 1000)
 
     # Callbacks
 

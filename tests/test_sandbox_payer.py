@@ -58,6 +58,14 @@ def test_a_payment_can_be_settled_after_a_number_of_status_answers_or_never(paye
     assert payer.statuses("PAY-2") == [("PAY-2", "rcvd")]
 
 
+def test_a_payer_that_takes_its_time(payer):
+    payer.set(item_ms=20)
+    for message in (lambda: payer.disburse({}), lambda: payer.status(*map(str, range(5)))):
+        begun = time.monotonic()
+        message()
+        assert time.monotonic() - begun >= 0.02
+
+
 def test_a_status_answer_leaves_out_what_it_does_not_know(payer):
     payer.set(listed_after=0.1)
     payer.disburse({})

@@ -117,7 +117,7 @@ class Item:
             **self.said,
             "f": {**self.said.get("f", {}), **{name: print_of(value) for name, value in told.items()}},
         }
-        if self.accounts:
+        if self.accounts or self.emptied_lists:
             says["a"] = [print_of(account["number"]) for account in self.accounts]
         if self.documents or self.emptied_lists:
             says["d"] = {}
@@ -765,7 +765,7 @@ class Store:
         return changed
 
     def _save_accounts(self, items, created):
-        """By number. An account that ended here stays ended; one that the source replaced ends here."""
+        """By number. An account that ended here stays ended; one that the source replaced or took away ends here."""
         Account = self.env["spp.payment.account"]
         ours, new, changed = self._children(Account._name, items, created), [], set()
         for item in items:
@@ -782,7 +782,12 @@ class Store:
                     if self.log is not None:
                         self._tell(item, _("Account"), "", mask_number(values["number"]))
         accounts = self._create(Account._name, new)
-        replacing = [item for item in items if item.accounts and item.said.get("a")]
+        replacing = [
+            item
+            for item in items
+            if item.said.get("a")
+            and (item.accounts or item.emptied_lists and "accounts" in item.record.model_fields_set)
+        ]
         made = accounts.grouped(lambda row: row.partner_id.id) if replacing else {}
         for item in replacing:
             mine = ours.get(item.partner.id, Account) | made.get(item.partner.id, Account)
@@ -790,11 +795,12 @@ class Store:
         return changed
 
     def _replace_account(self, item, mine):
-        """Where the source's account is another one than last time: pay to that, and end the one it was."""
-        before, told = item.said["a"], {account["number"] for account in item.accounts}
-        first = mine.filtered(lambda row: row.number == item.accounts[0]["number"] and row.state == "active")[
-            :1
-        ]
+        """Where the source's account is another one than last time: pay to that, and end the one it was.
+
+        Where it has none any more, the one it had ends, and nobody is paid to it.
+        """
+        before, told = item.said["a"], [account["number"] for account in item.accounts]
+        first = mine.filtered(lambda row: row.number in told[:1] and row.state == "active")[:1]
         primary = mine.filtered(lambda row: row.is_primary and row.state == "active")[:1]
         changed = set()
         if first and primary and first != primary:
@@ -813,7 +819,7 @@ class Store:
         replaced = mine.filtered(
             lambda row: (
                 row.state == "active"
-                and not row.is_primary
+                and not (row.is_primary and told)
                 and row.number not in told
                 and print_of(row.number) in before
             )

@@ -222,7 +222,7 @@ class SppLogicPack(models.Model):
                     _("%s: this is no text file in UTF-8.", vals.get("file_name") or _("The file"))
                 ) from None
         if "content" in vals:
-            self._read(vals["content"], vals.get("file_name"))
+            self._from_file(vals["content"], vals.get("file_name"))
         if not self.env.su:
             for name in ("shipped", "test_results", "tested_at"):
                 vals.pop(name, None)
@@ -231,10 +231,10 @@ class SppLogicPack(models.Model):
     def _pack(self):
         """The pack as read from its content; an empty one before there is any."""
         self.ensure_one()
-        return self._read(self.content, self.file_name) if self.content else logic_pack.EMPTY
+        return self._from_file(self.content, self.file_name) if self.content else logic_pack.EMPTY
 
     @api.model
-    def _read(self, content, file_name):
+    def _from_file(self, content, file_name):
         try:
             return logic_pack.read(content or "", file_name or _("The file"))
         except logic_pack.PackError as error:

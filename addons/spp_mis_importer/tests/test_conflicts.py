@@ -117,6 +117,28 @@ class TestConflicts(MisMixin, TransactionCase):
         self.do_import()
         self.assertEqual(len(self.flora.payment_account_ids), 2)
 
+    def test_account_that_the_source_took_away(self):
+        self.at_source("res.partner.bank", self.account_at_source(), None)
+        self.do_import()
+        account = self.flora.payment_account_ids
+        self.assertEqual(
+            (account.state, account.is_primary), ("active", True), "it may be a lost right to read"
+        )
+        self.control("reset")
+        self.source.empty_overwrites = True
+        self.do_import()
+        local = self.env["spp.payment.account"].create(
+            {"partner_id": self.flora.id, "kind": "bank", "number": "LOCAL"}
+        )
+        self.at_source("res.partner.bank", self.account_at_source(), None)
+        self.at_source("res.partner", 8, {"birth_place": "Elsewhere"})
+        self.do_import()
+        self.assertEqual((account.state, account.is_primary), ("ended", False))
+        self.assertEqual(local.state, "active", "what was added here is never taken away")
+        self.control("reset")
+        self.do_import()
+        self.assertEqual(account.state, "ended", "an account that ended here is not taken up again by itself")
+
     def test_account_chosen_here_stays_until_somebody_decides(self):
         local = self.env["spp.payment.account"].create(
             {"partner_id": self.flora.id, "kind": "bank", "number": "LOCAL"}
