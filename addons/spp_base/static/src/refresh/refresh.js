@@ -32,8 +32,15 @@ export class Refresh extends Component {
 
     async refresh() {
         const record = this.props.record;
-        if (!document.hidden && record.resId && !(await record.isDirty())) {
-            await record.load();
+        try {
+            if (!document.hidden && record.resId && !(await record.isDirty()) && !this.gone) {
+                await record.load();
+            }
+        } catch (error) {
+            // Whoever left the page meanwhile is not told that it could not be read.
+            if (!this.gone) {
+                throw error;
+            }
         }
         if (!this.gone && this.props.record.data[this.props.field]) {
             this.timer = setTimeout(() => this.refresh(), PAUSE);
