@@ -13,11 +13,14 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tools import SQL
 
+from odoo.addons.spp_base.tools import statistics
+
 from ..tools import story
 
 NAME = "Demonstration"
 ABOVE = 20_000  # a second level is asked where emergency relief comes to more
 MOST_PEOPLE = 2_000_000
+FILLED = ("res_partner", "spp_event", "spp_group_membership", "spp_payment_account", "spp_program_membership")
 
 
 class MisDemo(models.Model):
@@ -330,6 +333,9 @@ class MisDemo(models.Model):
             program._add_candidates(
                 SQL("SELECT id FROM res_partner WHERE company_id = %s AND is_registrant", self.company_id.id)
             )
+        # Few as they may be: PostgreSQL may know the tables as empty, and would loop over them in each other.
+        for table in FILLED:
+            statistics.refresh(self.env.cr, table, statistics.MANY)
 
 
 def _benefit(told):

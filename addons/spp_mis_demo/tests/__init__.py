@@ -1,2 +1,4 @@
+from . import test_as_of
 from . import test_demonstration
 from . import test_removal
+from . import test_table

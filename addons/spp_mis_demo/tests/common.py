@@ -10,6 +10,7 @@ PEOPLE = 120
 
 
 class DemoCase(CheapPasswords, TransactionCase):
+    as_of = AS_OF
     people = PEOPLE
 
     @classmethod
@@ -42,7 +43,7 @@ class DemoCase(CheapPasswords, TransactionCase):
     @classmethod
     def create_demonstration(cls):
         demo = cls.env["spp.mis.demo"].with_user(cls.users["admin"])
-        return demo.create_demonstration(AS_OF, cls.people, [user.login for user in cls.users.values()])
+        return demo.create_demonstration(cls.as_of, cls.people, [user.login for user in cls.users.values()])
 
     @classmethod
     def as_role(cls, role, record):
