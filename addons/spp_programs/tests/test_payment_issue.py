@@ -237,6 +237,9 @@ class TestPaymentRoutes(PaymentsCase):
         people[:2].gender = "female"
         cycle = self.approved_cycle(people)
         women = [("partner_id.gender", "=", "female")]
+        wizards = self.env["spp.payment.prepare"].with_user(self.manager)
+        opened = wizards.with_context(default_cycle_id=cycle.id).create({})
+        self.assertEqual((opened.due_count, opened.problem), (4, False))
         wizard = (
             self.env["spp.payment.prepare"]
             .with_user(self.manager)

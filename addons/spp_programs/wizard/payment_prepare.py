@@ -14,8 +14,8 @@ class PaymentPrepare(models.TransientModel):
     cycle_id = fields.Many2one(comodel_name="spp.cycle", required=True, readonly=True)
     domain = fields.Char(
         string="Of these entitlements",
-        default="[]",
-        help="Conditions on the entitlement, or on the registrant: area, gender, age. Without any, all.",
+        default=lambda self: self._of_the_cycle(),
+        help="Conditions on the entitlement, or on the registrant: area, gender, age. Without any, all of the cycle.",
     )
     due_count = fields.Integer(
         string="Still to be prepared",
@@ -23,6 +23,12 @@ class PaymentPrepare(models.TransientModel):
         help="Approved entitlements of money that fit and have no payment.",
     )
     problem = fields.Char(compute="_compute_due_count")
+
+    @api.model
+    def _of_the_cycle(self):
+        # So that the number that the domain's own widget shows is that of this cycle.
+        cycle_id = self.env.context.get("default_cycle_id")
+        return str([("cycle_id", "=", cycle_id)] if cycle_id else [])
 
     @api.depends("cycle_id", "domain")
     def _compute_due_count(self):
