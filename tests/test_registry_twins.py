@@ -38,6 +38,9 @@ REGISTRY = {
                  WHERE l.spp_group_membership_id = m.id)
           FROM k JOIN spp_group_membership m ON m.group_id = k.partner_id
           JOIN k AS person ON person.partner_id = m.individual_id""",
+    "events": """
+        SELECT k.key, kind, date, value FROM k JOIN spp_event USING (partner_id)
+         WHERE kind NOT IN ('program_elsewhere', 'program_information')""",
 }
 # What only an import leaves.
 OF_IMPORTS = {
@@ -230,6 +233,11 @@ def _everything_there_is(chain):
             },
         ],
     )
+    chain.as_administrator("spp.event.kind", "create", {"name": "Visit by a nurse", "code": "nurse_visit"})
+    for kind, value in (("nurse_visit", "2"), ("school_attendance", False)):
+        create(
+            "spp.event", "create", {"partner_id": person, "kind": kind, "date": "2026-03-04", "value": value}
+        )
     other = _person(chain, "ABADA, FLORA")
     status = {
         "registrant_status": "deceased",

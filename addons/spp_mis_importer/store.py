@@ -468,8 +468,14 @@ class Store:
         return {name: value for name, value in values.items() if value is not None and value != ""}
 
     def _facts(self, record):
-        """(number there, kind, date, value) of each program that somebody is in there, and of what was noted."""
+        """(number there, kind, date, value) of each program that somebody is in there, and of what was noted.
+
+        And of each event that was recorded there.
+        """
         facts = []
+        for event in record.events:
+            kind = self.env["spp.event.kind"].browse(self._meaning("event", event.kind)).code
+            facts.append((f"{record.external_id}:event:{event.id}", kind, event.date, event.value))
         for program in record.programs:
             name = program.name or str(program.program)
             if ("program", name) not in self._mappings:

@@ -1,4 +1,5 @@
-"""What the names of a source mean here: document types, kinds of group, roles, genders, banks, programs, areas."""
+"""What the names of a source mean here: document types, kinds of group, roles, genders, banks, programs, areas,
+kinds of event."""
 
 import re
 
@@ -19,6 +20,7 @@ TARGETS = {
     "bank": "bank_id",
     "program": "program_id",
     "area": "area_id",
+    "event": "event_kind_id",
 }
 NEVER_CREATED = ("program", "area")
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "other": "other"}
@@ -47,6 +49,7 @@ class MisMapping(models.Model):
             ("bank", "Bank"),
             ("program", "Program"),
             ("area", "Area"),
+            ("event", "Kind of event"),
         ],
         required=True,
     )
@@ -66,6 +69,9 @@ class MisMapping(models.Model):
         help="Whoever is in this program at the source becomes a candidate of ours.",
     )
     area_id = fields.Many2one(comodel_name="spp.area", ondelete="restrict")
+    event_kind_id = fields.Many2one(
+        comodel_name="spp.event.kind", string="Kind of Event", ondelete="restrict"
+    )
     is_open = fields.Boolean(
         string="Open",
         compute="_compute_is_open",
@@ -153,6 +159,8 @@ class MisMapping(models.Model):
         model = self.env[self._fields[TARGETS[kind]].comodel_name]
         if kind == "bank":
             return model.create({"name": name, "bic": bic or False})
+        if kind == "event":  # known there by its code
+            name = name.replace("_", " ").capitalize()
         try:
             with self.env.cr.savepoint():
                 return model.create({"name": name, "code": _code(name)})

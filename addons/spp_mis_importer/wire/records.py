@@ -29,7 +29,7 @@ from pydantic import (
 
 from .dates import EMPTY, parse_day, parse_moment
 
-CHECKSUM_VERSION = 3  # raise it when the same record is to be stored differently
+CHECKSUM_VERSION = 4  # raise it when the same record is to be stored differently
 SECRET = ("accounts", "bank_ids", "value")  # parts of a record that no message repeats
 LONGEST_KEY = 64  # characters
 SHOWN = 60  # characters of a wrong value that a message repeats
@@ -143,6 +143,15 @@ class Program(Row):
         return found
 
 
+class Event(Row):
+    """A dated fact that was recorded there: school attendance, a health visit."""
+
+    id: Key
+    kind: Name
+    date: Day
+    value: Text = None
+
+
 def _gather(told, found):
     if isinstance(told, str):
         try:
@@ -219,6 +228,7 @@ class Registrant(Record):
     programs: Annotated[tuple[Program, ...], BeforeValidator(_rows)] = Field(
         (), validation_alias=AliasChoices("program_membership_ids", "programs")
     )
+    events: Annotated[tuple[Event, ...], BeforeValidator(_rows)] = ()
     changed_at: Moment = Field(None, validation_alias=AliasChoices("write_date", "changed_at"))
 
     # Dialects list children in different orders. Accounts keep theirs: the first becomes the primary one.

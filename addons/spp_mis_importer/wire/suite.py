@@ -15,6 +15,10 @@ STATES = {
 }
 
 
+# Facts that an import wrote there: of programs in yet another registry.
+OF_OTHERS = ("program_elsewhere", "program_information")
+
+
 class SuiteReader(JsonRpcReader):
     common = (
         "name", "email", "street", "street2", "city", "zip", "registration_date", "area_id", "income",
@@ -38,6 +42,9 @@ class SuiteReader(JsonRpcReader):
         ),
         "spp.program.membership": Child(
             "partner_id", ("program_id", "state", "state_date", "enrolled_on"), optional=True
+        ),
+        "spp.event": Child(
+            "partner_id", ("kind", "date", "value"), where=(("kind", "not in", OF_OTHERS),), optional=True
         ),
         "spp.group.membership": Child(
             "group_id", ("individual_id", "role_ids", "is_head", "start", "ended"), of_groups=True
@@ -83,6 +90,7 @@ class SuiteReader(JsonRpcReader):
             }
             for one in belonging["spp.program.membership"]
         ]
+        row["events"] = belonging["spp.event"]
         if "spp.group.membership" in belonging:
             row["members"] = [
                 {
