@@ -7,6 +7,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import TransactionCase, new_test_user, tagged
 from odoo.tools import SQL
 
+from odoo.addons.spp_base.tests.common import LikeTheOrm
+
 from ..tools import bulk_rows
 from .common import RegistryMixin
 
@@ -15,7 +17,7 @@ ROW = "SELECT 'SOME BODY', 'BODY', date '1990-05-01', 12.5, 'female'"
 
 
 @tagged("post_install", "-at_install")
-class TestBulk(RegistryMixin, TransactionCase):
+class TestBulk(LikeTheOrm, RegistryMixin, TransactionCase):
     def rows(self, partners):
         self.env.flush_all()
         self.env.cr.execute("SELECT * FROM res_partner WHERE id IN %s ORDER BY id", [tuple(partners.ids)])
@@ -54,6 +56,13 @@ class TestBulk(RegistryMixin, TransactionCase):
                 self.create_from(COLUMNS, SQL(ROW))
         with self.assertRaisesRegex(UserError, "email_normalized"):  # only Python computes it
             self.create_from(["name", "email"], SQL("SELECT 'A', 'a@example.org'"))
+
+    def test_events_are_as_the_orm_has_them(self):
+        person = self.env["res.partner"].create({"is_registrant": True, "name": "Somebody"})
+        event = {"partner_id": person.id, "kind": "school_attendance", "date": "2026-05-01", "value": "92"}
+        self.assert_like_the_orm(bulk_rows.create(self.env["spp.event"], [event]))
+        with self.assertRaisesRegex(UserError, "no event kind “other”"):
+            bulk_rows.create(self.env["spp.event"], [{**event, "kind": "other"}])
 
     def test_who_may_not_create_registrants_may_not_so(self):
         viewer = new_test_user(self.env, "bulk_viewer", groups="spp_base.group_program_viewer")
