@@ -2,13 +2,13 @@
 
 Until it looks it plans for the rows it knew. Measured: a rule over 30,000 memberships inserted a moment before ran for
 minutes (a nested loop), and 1.6 s after ANALYZE; over 2,000 people, where a vacuum had seen the tables empty, 10
-minutes.
+minutes; the formula of 950 beneficiaries, of whose cycle nothing was known, more than 2 minutes.
 """
 
 from odoo.tools import SQL
 
 #: Below this, a poor plan costs less than looking.
-MANY = 1000
+MANY = 100
 
 
 def refresh(cr, table, inserted):
