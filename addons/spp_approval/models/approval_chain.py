@@ -60,11 +60,22 @@ class ApprovalChain(models.Model):
     _sql_constraints = [("remind_days_sign", "CHECK(remind_days >= 0)", "Days are counted from 0 on.")]
 
     def init(self):
-        scope = SQL(", ").join(
-            SQL("COALESCE(%s, %s)", SQL.identifier(name), "" if name == "kind" else 0)
-            for name in self._scope_fields()
+        # The scope grows with the addons installed: the index is made anew. But not while this addon is updated and
+        # the one that made it larger is not loaded yet: chains may differ in what that one added.
+        names = self._scope_fields()
+        self.env.cr.execute(
+            """
+            SELECT a.attname FROM pg_depend d
+              JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+             WHERE d.classid = 'pg_class'::regclass AND d.refobjid = 'spp_approval_chain'::regclass
+               AND d.objid = to_regclass('spp_approval_chain_scope_unique')
+            """
         )
-        # The scope grows with the addons installed: the index is made anew.
+        if {name for (name,) in self.env.cr.fetchall()} > {*names, "active"}:
+            return
+        scope = SQL(", ").join(
+            SQL("COALESCE(%s, %s)", SQL.identifier(name), "" if name == "kind" else 0) for name in names
+        )
         self.env.cr.execute("DROP INDEX IF EXISTS spp_approval_chain_scope_unique")
         self.env.cr.execute(
             SQL(

@@ -1,7 +1,12 @@
 """Cycles under chains: several levels, several people; who approved does not release, unless the chain says so."""
 
+from unittest.mock import patch
+
+from psycopg2.errors import UniqueViolation
+
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from .common import AS_OF, ProgramsCase
 
@@ -35,6 +40,19 @@ class TestApprovalChains(ProgramsCase):
 
     def role(self, name):
         return {"group_id": self.env.ref(f"spp_base.group_{name}").id}
+
+    def test_chains_of_two_programs_stand_while_the_addon_below_is_updated_alone(self):
+        other = self.make_program(code="OTHER")
+        chain = self.make_chain(self.role("approver"))
+        self.make_chain(self.role("approver"), program_id=other.id)
+        # As spp_approval has it before this addon is loaded.
+        with patch.object(type(chain), "_scope_fields", lambda chain: ["kind", "company_id"]):
+            chain.init()
+        chain.init()
+        with self.assertRaises(UniqueViolation), mute_logger("odoo.sql_db"), self.cr.savepoint():
+            self.cr.execute(
+                "UPDATE spp_approval_chain SET program_id = %s WHERE id = %s", [other.id, chain.id]
+            )
 
     def test_every_level_agrees_before_the_fund_is_committed(self):
         self.make_chain(self.role("finance_officer"), {"user_ids": [(6, 0, self.second.ids)]})
