@@ -43,6 +43,11 @@ def main(arguments):
     command.add_argument("--size", type=int, help="how many people")
     command.set_defaults(do=bench)
 
+    command = commands.add_parser(
+        "tour", help="make the README's pictures of the running system again, each as the role that sees it"
+    )
+    command.set_defaults(do=tour)
+
     command = commands.add_parser("shell", help="Odoo's Python shell on the database")
     command.set_defaults(do=shell)
     command = commands.add_parser("update", help="bring the database up to the addons' sources")
@@ -55,7 +60,7 @@ def main(arguments):
     )
     command.set_defaults(do=replay)
 
-    for name in ("run", "test", "bench", "shell", "update", "replay"):
+    for name in ("run", "test", "bench", "tour", "shell", "update", "replay"):
         commands.choices[name].add_argument(
             "--series",
             choices=[*series.SERIES, *(["all"] if name == "test" else [])],
@@ -103,7 +108,7 @@ def run(options):
     if record and record["database"] != odoo.database:
         raise Failed(f"The web client already runs here, on the database {record['database']}.", "./spp stop")
     set_up(odoo, odoo.database)
-    from . import job
+    from . import demo, job
 
     started_here = not record
     try:
@@ -113,7 +118,10 @@ def run(options):
             record = services.running("odoo")
             url = record["url"] if record else odoo_server.start(odoo, odoo.database)
             note(url)
-        as_expected = job.run(url, odoo.database, _password(odoo).read_text(), sandbox)
+        arguments = (url, odoo.database, _password(odoo).read_text(), sandbox)
+        as_expected = job.run(*arguments)
+        as_expected = demo.run(*arguments) and as_expected
+        job.say_logins(arguments[2])
         if options.once:
             return 0 if as_expected else 1
         say(f"\nThe web client is at {url}. Ctrl-C or ./spp stop ends it.")
@@ -163,6 +171,13 @@ def bench(options):
     odoo = enter_environment(options.series)
     set_up(odoo, odoo.template)
     return benchmarks.run(odoo, options.name, options.size)
+
+
+def tour(options):
+    odoo = enter_environment(options.series)
+    from . import tour as tours
+
+    tours.of_running_system(odoo, _password(odoo))
 
 
 def shell(options):

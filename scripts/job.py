@@ -132,6 +132,12 @@ def _run(chain):
     return chain.report()
 
 
+def say_logins(password):
+    say(f"\nLogins (this machine only), password {password}")
+    for login, (name, role) in PEOPLE.items():
+        say(f"  {login:14} {name}, {role.replace('_', ' ')}")
+
+
 class Chain:
     """The steps of the job, in order, each in the `company` it is about; without one, in that of the administrator."""
 
@@ -405,9 +411,6 @@ class Chain:
             expected = EXPECTED.get(label)
             remark = "" if str(figure) == expected else f"   expected {expected}"
             say(f"  {label:{width}}  {figure!s:>12}   {place}{remark}")
-        say(f"\nLogins (this machine only), password {self.password}")
-        for login, (name, role) in PEOPLE.items():
-            say(f"  {login:14} {name}, {role.replace('_', ' ')}")
         return {label: str(figure) for label, figure, _place in rows} == EXPECTED
 
     def _report_program(self, program):
