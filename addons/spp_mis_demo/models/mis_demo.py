@@ -19,7 +19,6 @@ from ..tools import story
 
 NAME = "Demonstration"
 ABOVE = 20_000  # a second level is asked where emergency relief comes to more
-MOST_PEOPLE = 2_000_000
 FILLED = ("res_partner", "spp_event", "spp_group_membership", "spp_payment_account", "spp_program_membership")
 
 
@@ -58,7 +57,7 @@ class MisDemo(models.Model):
     _sql_constraints = [
         (
             "people_range",
-            f"CHECK(people BETWEEN 0 AND {MOST_PEOPLE})",
+            "CHECK(people BETWEEN 0 AND 2000000)",
             "The number of generated people is between 0 and 2,000,000.",
         ),
     ]
