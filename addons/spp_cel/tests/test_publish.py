@@ -207,11 +207,12 @@ class TestPublish(RuleCase):
         self.patch(
             type(rule.draft_version_id),
             "_run_settings",
-            lambda self, cr: cr.execute("SET LOCAL statement_timeout = 1"),
+            lambda self, cr: cr.execute("SET LOCAL statement_timeout = 200"),
         )
-        slow = "SELECT id FROM res_partner, pg_sleep(0.1) WHERE is_group"
+        slow = "SELECT id FROM res_partner, pg_sleep(0.5) WHERE is_group"
         population = self.population(self.groups)
         self.patch(type(rule.draft_version_id), "_whole_population", lambda self: type(population)(slow))
         with self.assertRaisesRegex(UserError, "took too long"), mute_logger("odoo.sql_db"):
             rule.action_publish()
+        self.env.cr.execute("SET LOCAL statement_timeout = 0")
         self.assertEqual(rule.state, "draft")

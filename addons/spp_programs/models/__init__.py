@@ -10,6 +10,7 @@ from . import program_benefit
 from . import program_calendar
 from . import program_variable
 from . import program_membership
+from . import program_count
 from . import enrollment_decision
 from . import program_decision
 from . import duplicate_case

@@ -83,11 +83,6 @@ class Program(models.Model):
         comodel_name="spp.program.membership", inverse_name="program_id", string="Members"
     )
     cycle_ids = fields.One2many(comodel_name="spp.cycle", inverse_name="program_id", string="Cycles")
-    member_count = fields.Integer(compute="_compute_member_counts")
-    candidate_count = fields.Integer(compute="_compute_member_counts")
-    undetermined_count = fields.Integer(compute="_compute_member_counts")
-    enrolled_count = fields.Integer(compute="_compute_member_counts")
-    ineligible_count = fields.Integer(compute="_compute_member_counts")
     cycle_count = fields.Integer(compute="_compute_cycle_count")
     fund_allocated = fields.Monetary(string="Allocated", compute="_compute_fund")
     fund_committed = fields.Monetary(string="Committed", compute="_compute_fund")
@@ -105,24 +100,6 @@ class Program(models.Model):
     ]
 
     # ------------------------------------------------------------------ computed
-
-    def _compute_member_counts(self):
-        counts = {}
-        for program, state, outcome, count in self.env["spp.program.membership"]._read_group(
-            [("program_id", "in", self.ids)], ["program_id", "state", "outcome"], ["__count"]
-        ):
-            of_program = counts.setdefault(program.id, {})
-            of_program["all"] = of_program.get("all", 0) + count
-            of_program[state] = of_program.get(state, 0) + count
-            if (state, outcome) == ("candidate", "undetermined"):
-                of_program["undetermined"] = count
-        for program in self:
-            of_program = counts.get(program.id, {})
-            program.member_count = of_program.get("all", 0)
-            program.candidate_count = of_program.get("candidate", 0)
-            program.undetermined_count = of_program.get("undetermined", 0)
-            program.enrolled_count = of_program.get("enrolled", 0)
-            program.ineligible_count = of_program.get("ineligible", 0)
 
     def _compute_cycle_count(self):
         counts = dict(

@@ -33,6 +33,7 @@ from . import test_payment_result_runs
 from . import test_payment_results
 from . import test_payment_states
 from . import test_program
+from . import test_program_count
 from . import test_program_new
 from . import test_program_variable
 from . import test_replay

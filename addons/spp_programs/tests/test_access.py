@@ -12,6 +12,7 @@ from .common import AS_OF, ROLES, ProgramsMixin
 MODELS = (
     "spp.program",
     "spp.program.benefit",
+    "spp.program.count",
     "spp.program.membership",
     "spp.enrollment.decision",
     "spp.enrollment.decision.line",
@@ -30,6 +31,7 @@ LEDGER_READERS = {"auditor", "program_manager", "finance_officer", "approver"}
 # (model, operation): roles that may; read is EVERY_ROLE and anything else nobody, unless said here
 MAY = {
     ("spp.fund.entry", "read"): LEDGER_READERS,
+    ("spp.program.count", "read"): {"auditor"},
     ("spp.program", "write"): {"program_manager"},
     ("spp.program", "create"): {"program_manager"},
     ("spp.program", "unlink"): {"program_manager"},
