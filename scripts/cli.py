@@ -29,6 +29,12 @@ def main(arguments):
     command.add_argument(
         "--once", action="store_true", help="end after the job; status 0 only if all came out right"
     )
+    command.add_argument(
+        "--people",
+        type=int,
+        metavar="N",
+        help="how many people the demonstration has, where there is none yet",
+    )
     command.set_defaults(do=run)
 
     command = commands.add_parser("test", help="set up, check the style, run all tests")
@@ -120,7 +126,7 @@ def run(options):
             note(url)
         arguments = (url, odoo.database, _password(odoo).read_text(), sandbox)
         as_expected = job.run(*arguments)
-        as_expected = demo.run(*arguments) and as_expected
+        as_expected = demo.run(*arguments, people=options.people) and as_expected
         job.say_logins(arguments[2])
         if options.once:
             return 0 if as_expected else 1
