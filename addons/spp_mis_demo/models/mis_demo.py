@@ -86,7 +86,7 @@ class MisDemo(models.Model):
             "type": "ir.actions.act_window",
             "name": _(NAME),
             "res_model": self._name,
-            "res_id": self.search([], limit=1).id,
+            "res_id": (self.search([], limit=1) or self.create({})).id,
             "views": [(False, "form")],
         }
 
@@ -157,25 +157,23 @@ class MisDemo(models.Model):
 
     def action_open_programs(self):
         """Open the programs of the demonstration."""
-        return self._open(_("Programs"), "spp.program", [("company_id", "=", self.company_id.id)])
+        return self._open_list("spp_programs.action_spp_program", [("company_id", "=", self.company_id.id)])
 
     def action_open_people(self):
         """Open the twelve people."""
-        return self._open(_("People"), "res.partner", [("id", "in", self.persona_ids.ids)])
+        return self._open_list(
+            "spp_registry.action_res_partner_individual", [("id", "in", self.persona_ids.ids)]
+        )
 
     # ------------------------------------------------------------------ business
 
-    def _open(self, name, model, domain):
+    def _open_list(self, name, domain):
+        """The list that the menu opens, of these records only, and in the demonstration's company too."""
         self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(name)
         companies = (self.company_id | self.env.companies).ids
-        return {
-            "type": "ir.actions.act_window",
-            "name": name,
-            "res_model": model,
-            "domain": domain,
-            "views": [(False, "list"), (False, "form")],
-            "context": {"allowed_company_ids": companies},
-        }
+        context = {"allowed_company_ids": companies, "create": False}
+        return {**action, "domain": domain, "context": context}
 
     def _answer(self):
         self.ensure_one()

@@ -1,8 +1,9 @@
 """Takes a company away with everything that belongs to it, in whatever table, also of addons that did not exist yet.
 
 What belongs to it is found in the database's own references: the company, what has an external id of this module, and
-whatever refers to one of these, directly or through others, by a foreign key or by model and id. All of it is deleted by
-one statement, so the order does not matter. Users stay; they only lose the company.
+whatever refers to one of these, directly or through others, by a foreign key or by model and id. What can be without the
+record that it refers to stays, without it. All is deleted by one statement, so the order does not matter. Users stay; they
+only lose the company.
 """
 
 import json
@@ -56,12 +57,16 @@ def _let_users_go(env, company):
 
 
 def _references(cr):
-    """[(table, column, table referred to)] of all foreign keys to an id, and whether the table has an id itself."""
+    """[(table, column, table referred to, whether a row belongs to what it refers to)] of all foreign keys to an id.
+
+    A row belongs to what it cannot be without, and to its company.
+    """
     cr.execute(
         """
         SELECT c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text,
-               EXISTS (SELECT FROM pg_attribute i WHERE i.attrelid = c.conrelid AND i.attname = 'id'
-                                                    AND NOT i.attisdropped)
+               (c.confdeltype <> 'n' OR c.confrelid = 'res_company'::regclass)
+               AND EXISTS (SELECT FROM pg_attribute i WHERE i.attrelid = c.conrelid AND i.attname = 'id'
+                                                        AND NOT i.attisdropped)
           FROM pg_constraint c
           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
           JOIN pg_attribute f ON f.attrelid = c.confrelid AND f.attnum = c.confkey[1] AND f.attname = 'id'
@@ -92,8 +97,8 @@ def _mark_what_refers(env, references, number):
     env.cr.execute("SELECT DISTINCT name FROM spp_removed WHERE round = %s", [number])
     names = {name for (name,) in env.cr.fetchall()}
     new = 0
-    for table, column, target, has_id in references:
-        if target in names and has_id and table not in STAY:
+    for table, column, target, belongs in references:
+        if target in names and belongs and table not in STAY:
             rows = SQL(
                 "SELECT t.id FROM %s t JOIN spp_removed r ON r.name = %s AND r.round = %s AND r.id = t.%s",
                 SQL.identifier(table),
@@ -202,7 +207,7 @@ def _delete(cr, references):
     ]
     indexes = [
         index
-        for table, column, target, _has_id in references
+        for table, column, target, _belongs in references
         if counts.get(target, 0) >= MANY and (index := _have_index(cr, table, column))
     ]
     # Append-only tables refuse it otherwise. For this transaction only, and for this statement.
