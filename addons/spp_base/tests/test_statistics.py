@@ -22,6 +22,12 @@ class TestStatistics(TransactionCase):
         statistics.refresh_unknown(self.cr, {"spp_seen"}, statistics.MANY - 1)
         self.assertEqual(self.known(), -1)
 
+    def test_a_hundred_rows_of_a_new_cycle_are_worth_a_look(self):
+        statistics.refresh(self.cr, "spp_seen", statistics.FEW)
+        self.assertEqual(self.known(), -1)
+        statistics.refresh(self.cr, "spp_seen", statistics.FEW, many=statistics.FEW)
+        self.assertEqual(self.known(), 2000)
+
     def test_a_table_that_is_known_is_not_looked_at_again(self):
         statistics.refresh(self.cr, "spp_seen", 2000)
         self.cr.execute("INSERT INTO spp_seen SELECT generate_series(1, 1000)")

@@ -8,12 +8,15 @@ minutes; the formula of 950 beneficiaries, of whose cycle nothing was known, mor
 from odoo.tools import SQL
 
 #: Below this, a poor plan costs less than looking.
-MANY = 100
+MANY = 1000
+#: The same where what follows picks out the new rows by a value that nothing is known of, such as a new cycle: one row
+#: is expected of it then, whatever the table's size.
+FEW = 100
 
 
-def refresh(cr, table, inserted):
-    """Let PostgreSQL look at ``table`` anew if many rows were ``inserted``. Skipped where somebody else does."""
-    if inserted >= MANY:
+def refresh(cr, table, inserted, many=MANY):
+    """Let PostgreSQL look at ``table`` anew if ``many`` rows were ``inserted``. Skipped where somebody else does."""
+    if inserted >= many:
         cr.execute(SQL("ANALYZE (SKIP_LOCKED) %s", SQL.identifier(table)))
 
 

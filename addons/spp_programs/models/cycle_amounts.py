@@ -327,7 +327,7 @@ class Cycle(models.Model):
                 now=self.env.cr.now(),
             ),
         )
-        statistics.refresh(self.env.cr, "spp_entitlement", self.env.cr.rowcount)
+        statistics.refresh(self.env.cr, "spp_entitlement", self.env.cr.rowcount, many=statistics.FEW)
 
     @staticmethod
     def _may_give_nothing(benefit):

@@ -153,7 +153,7 @@ class Cycle(models.Model):
                 now=self.env.cr.now(),
             ),
         )
-        statistics.refresh(self.env.cr, "spp_cycle_beneficiary", self.env.cr.rowcount)
+        statistics.refresh(self.env.cr, "spp_cycle_beneficiary", self.env.cr.rowcount, many=statistics.FEW)
 
     def _count(self):
         """Return the cycle's FIGURES as they are in the database."""

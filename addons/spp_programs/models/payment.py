@@ -676,7 +676,7 @@ class Payment(models.Model):
         )
         rows = self.env.cr.fetchall()
         made = [row[0] for row in rows]
-        statistics.refresh(self.env.cr, "spp_payment", len(made))
+        statistics.refresh(self.env.cr, "spp_payment", len(made), many=statistics.FEW)
         self.env.invalidate_all()
         batches = self.env["spp.payment.batch"].browse({row[1] for row in rows if row[1]})
         batches._refresh()
