@@ -225,7 +225,10 @@ FUNCTIONS = [
     Function("int", (DOUBLE,), INT, lambda a: math.trunc(a) if abs(a) < 9.2e18 else None,
              "(SELECT CASE WHEN v > -9.2e18 AND v < 9.2e18 THEN CAST(trunc(v) AS bigint) END"
              " FROM (SELECT {0} AS v OFFSET 0) held)"),
-    Function("int", (STRING,), INT, _int_of_text, None),
+    Function("int", (STRING,), INT, _int_of_text,
+             "(SELECT CASE WHEN v ~ '^[+-]?[0-9]+$' AND char_length(ltrim(v, '+-')) <= 20 THEN"
+             f" CASE WHEN CAST(v AS numeric) BETWEEN {INT64[0]} AND {INT64[-1]} THEN CAST(v AS bigint) END END"
+             " FROM (SELECT {0} AS v OFFSET 0) held)", words="{0}"),
     Function("double", (DOUBLE,), DOUBLE, lambda a: a, "{0}", words="{0}"),
     Function("double", (INT,), DOUBLE, float, "CAST({0} AS double precision)", words="{0}"),
     Function("double", (STRING,), DOUBLE, _double_of_text, None),

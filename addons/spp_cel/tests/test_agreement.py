@@ -163,6 +163,8 @@ INDIVIDUAL = joined(
         [
             EVENTS + ".exists(e, e.kind == 'visit' && e.date >= date('2024-01-01'))",
             EVENTS + ".count(e, e.value == '1') == 1",
+            EVENTS + ".exists(e, int(e.value) >= 1)",
+            EVENTS + ".sum(e, int(e.value)) > 0",
             EVENTS + ".max(e, e.date) < today()",
             EVENTS + ".all(e, days_between(e.date, today()) < 100)",
             "'visit' in ['visit', individual.gender]",
@@ -229,6 +231,22 @@ class TestAgreement(RuleCase):
             self.compare(text, "individual", self.individuals, as_of)
 
         check()
+
+    def test_texts_are_read_as_whole_numbers_alike(self):
+        texts = [
+            "0", "7", "+7", "-7", "007", "7.0", "7e1", " 7", "7 ", "7\n", "", "-", "+-7", "1_0", "0x7", "seven", "٧", "½",
+            "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
+            "0" * 19 + "7", "0" * 20 + "7", "9" * 20, "9" * 40,
+        ]  # fmt: skip
+        people = self.env["res.partner"].create([{"is_registrant": True, "name": "Read"} for _text in texts])
+        self.env["spp.event"].create(
+            [
+                {"partner_id": person.id, "kind": "training", "date": "2020-01-01", "value": text}
+                for person, text in zip(people, texts, strict=True)
+            ]
+        )
+        for rule in ("exists(e, int(e.value) > 5)", "all(e, int(e.value) < 0)", "max(e, int(e.value)) == 7"):
+            self.compare(f"individual.events.{rule}", "individual", people, AS_OF)
 
     def test_every_outcome_occurs_in_the_fixture(self):
         for text in (
