@@ -176,6 +176,10 @@ class Page:
 
     def forget(self):
         """Log out, as far as this browser is concerned."""
+        self.open(
+            "about:blank"
+        )  # a page that is open would ask for something, and be given a session of its own
+        self.wait_for(selector="body:empty")
         self._call("Network.clearBrowserCookies")
 
     def log_in(self, url, login, password):

@@ -249,7 +249,12 @@ def run(url, database, password):
         tour = Tour(url, database, password, page)
         for screen in SCREENS:
             with step(f"{screen.title}, as {screen.login}"):
-                tour.show(screen)
+                try:
+                    tour.show(screen)
+                except AssertionError as error:
+                    raise Failed(
+                        str(error), f"see whether {screen.login} sees this in the web client"
+                    ) from error
                 if page.errors:
                     raise Failed("\n".join(page.errors), f"see {screen.name} in the web client")
                 (paths.ROOT / screen.picture).write_bytes(smaller(page.picture()))
