@@ -8,8 +8,6 @@ from ..tools.search import by_beginning, by_words, digits_index, found, words_in
 
 LIKE = ("ilike", "like", "=ilike", "=like")
 NAME = "res_partner.complete_name"
-# From so many names on, a search is answered along the order of the list and not by sorting all that is found.
-COMMON = 10_000
 
 
 def _text(operator, value):
@@ -52,8 +50,6 @@ class ResPartner(models.Model):
         text = _text(operator, value)
         if not words_of(text):
             return [(1, "=", 1)]
-        if self._is_common(text):
-            return found(self, by_words(NAME, text))  # alone, so that PostgreSQL may walk the list's index
         partners = self.sudo().with_context(active_test=False)
         named = partners._search([])
         named.add_where(by_words(NAME, text))
@@ -63,11 +59,6 @@ class ResPartner(models.Model):
         contacts = partners._search([("is_registrant", "=", False), *["|"] * (len(contact) - 1), *contact])
         union = SQL(" UNION ALL ").join(SQL("(%s)", query.select()) for query in (named, referred, contacts))
         return found(self, SQL("res_partner.id IN (%s)", union))
-
-    def _is_common(self, text):
-        few = SQL("SELECT FROM res_partner WHERE %s LIMIT %s", by_words(NAME, text), COMMON)
-        self.env.cr.execute(SQL("SELECT count(*) FROM (%s) few", few))
-        return self.env.cr.fetchone()[0] == COMMON
 
     # 17.0 asks the first of these two, 19.0 the second.
 
