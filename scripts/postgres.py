@@ -29,7 +29,8 @@ listen_addresses = ''
 timezone = 'UTC'
 log_timezone = 'UTC'
 shared_buffers = {buffers}MB
-max_wal_size = 2GB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
 max_connections = 150
 log_min_error_statement = panic
 log_parameter_max_length_on_error = 0
@@ -38,9 +39,9 @@ log_error_verbosity = terse
 
 
 def _buffers():
-    """MB of the server's own cache: a quarter of the machine's memory, as PostgreSQL's manual advises, at most 1 GB."""
+    """MB of the server's own cache: a quarter of the machine's memory, as PostgreSQL's manual advises, at most 4 GB."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(1024, memory // 4 // 2**20)
+    return min(4096, memory // 4 // 2**20)
 
 
 def is_external():
