@@ -75,6 +75,20 @@ class TestDemonstration(DemoCase):
         with self.assertRaisesRegex(UserError, "only be changed by the action"):
             demo.with_user(self.users["admin"]).write({"company_id": self.env.company.id})
 
+    def test_a_country_that_approves_its_rules_is_asked_first(self):
+        level = {"name": "Board", "group_id": self.env.ref("spp_base.group_approver").id}
+        self.env["spp.approval.chain"].create(
+            {"name": "Rules", "kind": "rule_version", "level_ids": [(0, 0, level)]}
+        )
+        with self.assertRaisesRegex(UserError, r"Publishing a rule needs approval here \(Rules\)"):
+            self.env["spp.mis.demo"].search([])._refuse_chain()
+
+    def test_a_login_that_is_none_is_told(self):
+        with self.assertRaisesRegex(UserError, "no user with the login nobody"):
+            self.env["spp.mis.demo"].with_user(self.users["admin"]).create_demonstration(
+                AS_OF, self.people, ["nobody"]
+            )
+
     def test_who_is_not_let_in_does_not_see_it(self):
         stranger = self.users["auditor"].copy({"login": "demo_stranger"})
         stranger.write({"company_ids": [(6, 0, self.env.company.ids)]})
