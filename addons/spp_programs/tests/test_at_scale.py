@@ -2,12 +2,14 @@
 indexes, and is done for all of the records chosen or for none."""
 
 import logging
-from unittest.mock import patch
+from unittest.mock import call, patch
 
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import SQL
 from odoo.tools.safe_eval import safe_eval
+
+from odoo.addons.spp_base.tools import statistics
 
 from .payment_common import PaymentsCase
 
@@ -97,6 +99,11 @@ class TestAtScale(PaymentsCase):
         self.prepare(cycle)
         self.assertEqual(cycle.payment_count, 3)
         self.assertEqual(self.versions("res_partner", self.people.ids), before)
+
+    def test_entitlements_whose_state_changed_are_looked_at_anew(self):
+        with patch.object(statistics, "refresh", wraps=statistics.refresh) as refresh:
+            self.approved_cycle(self.make_payees(3), code="LOOK")
+        self.assertIn(call(self.env.cr, "spp_entitlement", 3), refresh.call_args_list)
 
     def test_what_is_logged_does_not_grow_with_people_and_names_none(self):
         lines = {}
