@@ -40,7 +40,8 @@ def environment(odoo, database, *, channels=CHANNELS, port=None):
 def configuration(odoo, database, *, port=8069, name="odoo"):
     """Write .spp/SERIES/NAME.conf and return its path.
 
-    Odoo's limit of address space is off: a browser that a test starts would inherit it, and not start.
+    Odoo's limit of address space is off: a browser that a test starts would inherit it, and not start. A job about a
+    million people takes longer than Odoo's two minutes, after which it would be begun again.
     """
     odoo.state.mkdir(parents=True, exist_ok=True)
     key = paths.STATE / "master-password"
@@ -64,6 +65,7 @@ without_demo = True
 workers = 0
 max_cron_threads = 1
 limit_memory_hard = 0
+limit_time_real = 7200
 unaccent = False
 """
     if not path.exists() or path.read_text() != text:
