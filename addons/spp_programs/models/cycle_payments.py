@@ -246,10 +246,13 @@ class Cycle(models.Model):
             SELECT e.id AS entitlement_id, NULL::integer AS reissue_of_id
               FROM spp_entitlement e
              WHERE e.cycle_id = %s AND e.kind = 'money' AND e.state = 'approved'
-               AND NOT EXISTS (SELECT FROM spp_payment p WHERE p.entitlement_id = e.id AND p.state <> 'cancelled')
+               -- Of this cycle: with the payments of others PostgreSQL expects next to nobody to be left, and loops.
+               AND NOT EXISTS (SELECT FROM spp_payment p WHERE p.entitlement_id = e.id AND p.state <> 'cancelled'
+                                                           AND p.cycle_id = %s)
                AND %s
              ORDER BY e.id
             """,
+            self.id,
             self.id,
             chosen,
         )
