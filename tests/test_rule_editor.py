@@ -105,7 +105,7 @@ def test_a_right_rule_shows_how_many_it_reaches_and_opens_them(page, system):
     page.type(job.CHILD_RULE)
     page.wait_for(text="groups that you may see")
     kinds = ("eligible", "not eligible", "undetermined")
-    counts = system.log_in("manager")("spp.rule", "editor_count", job.CHILD_RULE, "group")
+    counts = system.log_in("manager")("spp.rule", "editor_count", job.CHILD_RULE, "group", job.AS_OF)
     assert numbers(page) == [str(counts[kind.replace(" ", "_")]) for kind in kinds]
     for kind in kinds:  # the families of the main job, and those that other tests have added
         assert int(job.EXPECTED[f"Child grant: {kind}"]) <= counts[kind.replace(" ", "_")]

@@ -6,7 +6,7 @@ import xmlrpc.client
 import pytest
 from PIL import Image
 
-from scripts import browser, demo, job, paths, tour
+from scripts import browser, demo, paths, tour
 
 PEOPLE = 600  # generated; the twelve with a story are always the same
 
@@ -16,19 +16,18 @@ needs_browser = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def demonstration(system):
-    """The running system with its demonstration, whose cycles were run twice. Afterwards nobody else sees it."""
-    arguments = (system.url, system.name, "admin", system.sandbox)
-    system.demonstrations = [
-        (demo.run(*arguments, PEOPLE), system.received()),
-        (demo.run(*arguments), system.received()),
-    ]
-    yield system
-    admin = system.log_in("admin")
-    (main,) = admin("res.users", "read", [admin.uid], ["company_id"])
-    users = admin("res.users", "search", [("login", "in", list(job.PEOPLE))])
-    alone = {"company_id": main["company_id"][0], "company_ids": [(6, 0, [main["company_id"][0]])]}
-    admin("res.users", "write", users, alone)
+def demonstration(tmp_path_factory):
+    """A system of its own, as ./spp run leaves it; the demonstration's cycles were run twice."""
+    from conftest import running_system
+
+    with running_system("spp_tour", tmp_path_factory.mktemp("tour")) as system:
+        arguments = (system.url, system.name, "admin", system.sandbox)
+        assert system.run_job()
+        system.demonstrations = [
+            (demo.run(*arguments, PEOPLE), system.received()),
+            (demo.run(*arguments), system.received()),
+        ]
+        yield system
 
 
 @pytest.fixture(scope="module")
