@@ -146,26 +146,15 @@ class Demonstration(job.Chain):
 
     def _have_manager(self):
         """The program is paid by the treasury, over G2P Connect."""
-        endpoint = self._endpoint("Treasury payment gateway", self.sandbox["payer"])
-        self.manager = self.as_manager.one(
-            "spp.payment.manager",
-            [("endpoint_id", "=", endpoint)],
-            {
-                "name": "Treasury, G2P Connect",
-                "provider": "g2p_connect",
-                "endpoint_id": endpoint,
-                "company_id": self.company,
-                # Of a small demonstration, a lost answer leaves some payments unknown, not most of them.
-                "batch_size": min(5000, max(10, self.size // 200)),
-                "sender_id": "spp.example.org",
-                "receiver_id": "pay.example.org",
-                "payer_fa": "account:0011223344@treasury",
-                "status_interval": 60,
-            },
+        manager = self._treasury(
+            company_id=self.company,
+            # Of a small demonstration, a lost answer leaves some payments unknown, not most of them.
+            batch_size=min(5000, max(10, self.size // 200)),
+            status_interval=60,
         )
         (program,) = self.as_manager("spp.program", "read", [self.program], ["payment_manager_id"])
-        if (program["payment_manager_id"] or [0])[0] != self.manager:
-            self.as_manager("spp.program", "write", [self.program], {"payment_manager_id": self.manager})
+        if (program["payment_manager_id"] or [0])[0] != manager:
+            self.as_manager("spp.program", "write", [self.program], {"payment_manager_id": manager})
 
     def _state(self, cycle):
         return self.as_manager("spp.cycle", "read", [cycle], ["state"])[0]["state"]
@@ -289,15 +278,10 @@ class Demonstration(job.Chain):
             ("Payments that the payer received twice", self._received_twice(), 0, "its own books"),
         ]
         say("\nWhat happened to the child grant")
-        width = max(len(label) for label, *_others in rows)
-        as_expected = True
-        for label, figure, expected, place in rows:
-            if self.size == PEOPLE:
-                expected = FIGURES.get(label, expected)
-            as_expected = as_expected and figure == expected
-            remark = "" if figure == expected else f"   expected {expected}"
-            say(f"  {label:{width}}  {figure!s:>12}   {place}{remark}")
-        return as_expected
+        known = FIGURES if self.size == PEOPLE else {}
+        return job.table(
+            [(label, figure, known.get(label, expected), place) for label, figure, expected, place in rows]
+        )
 
     def _due(self, number):
         """The cycle of that number, and its rows of who is due how much."""

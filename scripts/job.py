@@ -138,6 +138,15 @@ def say_logins(password):
         say(f"  {login:14} {name}, {role.replace('_', ' ')}")
 
 
+def table(rows):
+    """Print (label, figure, what it should be, where to see it) of each row. True if all figures are what they should."""
+    width = max(len(label) for label, *_others in rows)
+    for label, figure, expected, place in rows:
+        remark = "" if figure == expected else f"   expected {expected}"
+        say(f"  {label:{width}}  {figure!s:>12}   {place}{remark}")
+    return all(figure == expected for _label, figure, expected, _place in rows)
+
+
 class Chain:
     """The steps of the job, in order, each in the `company` it is about; without one, in that of the administrator."""
 
@@ -189,25 +198,28 @@ class Chain:
                 [("endpoint_id", "=", spar)],
                 {"name": "SPAR", "endpoint_id": spar, "sender_id": "spp", "identity_type_id": national_id},
             )
-            payer = self._endpoint("Treasury payment gateway", self.sandbox["payer"])
-            self.payment_manager = self.as_manager.one(
-                "spp.payment.manager",
-                [("endpoint_id", "=", payer)],
-                {
-                    "name": "Treasury, G2P Connect",
-                    "provider": "g2p_connect",
-                    "endpoint_id": payer,
-                    "batch_size": 10,
-                    "sender_id": "spp.example.org",
-                    "receiver_id": "pay.example.org",
-                    "payer_fa": "account:0011223344@treasury",
-                    "status_interval": 0,
-                },
-            )
+            self.payment_manager = self._treasury(batch_size=10, status_interval=0)
             as_admin("spp.mis.source", "action_test_connection", [self.source])
             as_admin("spp.spar.mapper", "action_test_connection", [self.mapper])
             self.as_manager("spp.payment.manager", "action_test_connection", [self.payment_manager])
             note("3 answer")
+
+    def _treasury(self, **values):
+        """The payment manager that pays over G2P Connect."""
+        payer = self._endpoint("Treasury payment gateway", self.sandbox["payer"])
+        return self.as_manager.one(
+            "spp.payment.manager",
+            [("endpoint_id", "=", payer)],
+            {
+                "name": "Treasury, G2P Connect",
+                "provider": "g2p_connect",
+                "endpoint_id": payer,
+                "sender_id": "spp.example.org",
+                "receiver_id": "pay.example.org",
+                "payer_fa": "account:0011223344@treasury",
+                **values,
+            },
+        )
 
     def _endpoint(self, name, url, **values):
         as_admin = self.as_administrator
@@ -406,11 +418,7 @@ class Chain:
             rows += self._report_program(program)
         rows.append(("Payments that the payer received twice", self._received_twice(), "its own books"))
         say("\nWhat happened")
-        width = max(len(label) for label, _figure, _place in rows)
-        for label, figure, place in rows:
-            expected = EXPECTED.get(label)
-            remark = "" if str(figure) == expected else f"   expected {expected}"
-            say(f"  {label:{width}}  {figure!s:>12}   {place}{remark}")
+        table([(label, str(figure), EXPECTED.get(label), place) for label, figure, place in rows])
         return {label: str(figure) for label, figure, _place in rows} == EXPECTED
 
     def _report_program(self, program):
