@@ -272,8 +272,10 @@ class Life:
             "payments": """
                 SELECT partner_id, amount, state, state_reason, hold_reason, account_id, batch_id IS NULL
                   FROM spp_payment WHERE program_id = %(program)s""",
+            # which payment falls into which batch is the database's choice
             "batches": """
-                SELECT state, payment_count, total_amount FROM spp_payment_batch WHERE program_id = %(program)s""",
+                SELECT state, count(*), sum(payment_count), sum(total_amount)
+                  FROM spp_payment_batch WHERE program_id = %(program)s GROUP BY state""",
             "ledger": "SELECT kind, amount, user_id FROM spp_fund_entry WHERE program_id = %(program)s",
             "balance": """
                 SELECT allocated, committed, disbursed FROM spp_fund_balance WHERE program_id = %(program)s""",

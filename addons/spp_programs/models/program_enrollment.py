@@ -143,18 +143,19 @@ class Program(models.Model):
             """,
             membership_ids_sql,
         )
-        population = SQL("SELECT partner_id AS id FROM (%s) c WHERE registrant_status = 'active'", chosen)
+        population = SQL("SELECT partner_id AS id FROM chosen WHERE registrant_status = 'active'")
         self._execute_rule(
             version,
             SQL(
                 """
-                WITH answer AS (
+                WITH chosen AS MATERIALIZED (%(chosen)s),  -- joined once for the question and the answer
+                answer AS (
                     SELECT c.id, c.registrant_status = 'active' AS alive,
                            CASE WHEN c.registrant_status = 'active'
                                 THEN COALESCE(o.outcome, 'undetermined') ELSE 'not_eligible' END AS outcome,
                            CASE WHEN c.registrant_status = 'active' THEN o.facts
                                 ELSE jsonb_build_object('registrant_status', c.registrant_status) END AS facts
-                      FROM (%(chosen)s) c
+                      FROM chosen c
                  LEFT JOIN (%(outcomes)s) o ON o.id = c.partner_id
                 ), decided AS (
                     SELECT *, CASE outcome WHEN 'eligible' THEN 'enrolled' WHEN 'not_eligible' THEN 'ineligible'
