@@ -143,19 +143,18 @@ class Program(models.Model):
             """,
             membership_ids_sql,
         )
-        population = SQL("SELECT partner_id AS id FROM chosen WHERE registrant_status = 'active'")
+        population = SQL("SELECT partner_id AS id FROM (%s) c WHERE registrant_status = 'active'", chosen)
         self._execute_rule(
             version,
             SQL(
                 """
-                WITH chosen AS MATERIALIZED (%(chosen)s),  -- joined once for the question and the answer
-                answer AS (
+                WITH answer AS (
                     SELECT c.id, c.registrant_status = 'active' AS alive,
                            CASE WHEN c.registrant_status = 'active'
                                 THEN COALESCE(o.outcome, 'undetermined') ELSE 'not_eligible' END AS outcome,
                            CASE WHEN c.registrant_status = 'active' THEN o.facts
                                 ELSE jsonb_build_object('registrant_status', c.registrant_status) END AS facts
-                      FROM chosen c
+                      FROM (%(chosen)s) c
                  LEFT JOIN (%(outcomes)s) o ON o.id = c.partner_id
                 ), decided AS (
                     SELECT *, CASE outcome WHEN 'eligible' THEN 'enrolled' WHEN 'not_eligible' THEN 'ineligible'
