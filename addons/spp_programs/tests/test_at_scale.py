@@ -100,10 +100,11 @@ class TestAtScale(PaymentsCase):
         self.assertEqual(cycle.payment_count, 3)
         self.assertEqual(self.versions("res_partner", self.people.ids), before)
 
-    def test_entitlements_whose_state_changed_are_looked_at_anew(self):
+    def test_members_and_entitlements_whose_state_changed_are_looked_at_anew(self):
         with patch.object(statistics, "refresh", wraps=statistics.refresh) as refresh:
             self.approved_cycle(self.make_payees(3), code="LOOK")
-        self.assertIn(call(self.env.cr, "spp_entitlement", 3), refresh.call_args_list)
+        for table in ("spp_program_membership", "spp_entitlement"):
+            self.assertIn(call(self.env.cr, table, 3), refresh.call_args_list)
 
     def test_what_is_logged_does_not_grow_with_people_and_names_none(self):
         lines = {}
