@@ -144,7 +144,7 @@ class SppLogicPack(models.Model):
                 )
             )
         missing = [(kind, item) for kind, item, there, _note in plan if not there]
-        variables = self._make_variables()
+        variables = self._make_variables(plan)
         rules = self.env["spp.rule"].create(
             [
                 {
@@ -167,10 +167,10 @@ class SppLogicPack(models.Model):
         self.invalidate_recordset()
         return self.action_open_rules()
 
-    def _make_variables(self):
+    def _make_variables(self, plan=None):
         """Make the pack's variables that are missing, or refuse; returns those made."""
         self.ensure_one()
-        plan = self._plan_without_conflict(self._pack())
+        plan = plan or self._plan_without_conflict(self._pack())
         return self.env["spp.cel.variable"].create(
             [
                 _variable_values(kind, item)
