@@ -1,5 +1,9 @@
 """PostgreSQL knows how large the tables are before many rows are worked on: its plans fit them."""
 
+import threading
+from contextlib import closing
+
+from odoo.sql_db import db_connect
 from odoo.tests import TransactionCase
 
 from odoo.addons.spp_base.tools import statistics
@@ -35,3 +39,36 @@ class TestStatistics(TransactionCase):
         self.assertEqual(self.known(), 2000)
         statistics.refresh_unknown(self.cr, {"spp_seen"}, 5000)
         self.assertEqual(self.known(), 3000)
+
+
+class TestSomebodyElseLooks(TransactionCase):
+    """Autovacuum makes way when it is waited for; another run keeps its lock to its end."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_sql("CREATE TABLE spp_looked_at AS SELECT generate_series(1, 2000) AS id")
+        self.addCleanup(self.run_sql, "DROP TABLE spp_looked_at")
+        self.other, self.own = (db_connect(self.cr.dbname).cursor() for _each in range(2))
+        for cursor in (self.other, self.own):
+            self.addCleanup(cursor.close)
+        self.other.execute("LOCK TABLE spp_looked_at IN SHARE UPDATE EXCLUSIVE MODE")
+
+    def run_sql(self, statement):
+        with closing(db_connect(self.cr.dbname).cursor()) as cr:
+            cr.execute(statement)
+            cr.commit()
+
+    def look(self):
+        """What is known after a look."""
+        statistics.refresh(self.own, "spp_looked_at", 2000)
+        self.own.execute(
+            "SELECT reltuples, current_setting('lock_timeout') FROM pg_class WHERE relname = 'spp_looked_at'"
+        )
+        return self.own.fetchone()
+
+    def test_a_look_waits_until_the_other_has_ended(self):
+        threading.Timer(0.3, self.other.rollback).start()
+        self.assertEqual(self.look(), (2000, "0"))
+
+    def test_work_goes_on_without_a_look_where_the_other_does_not_end(self):
+        self.assertEqual(self.look(), (-1, "0"))

@@ -5,6 +5,10 @@ minutes (a nested loop), and 1.6 s after ANALYZE; over 2,000 people, where a vac
 minutes; the formula of 950 beneficiaries, of whose cycle nothing was known, more than 2 minutes.
 """
 
+import contextlib
+
+from psycopg2.errors import DeadlockDetected, LockNotAvailable
+
 from odoo.tools import SQL
 
 #: Below this, a poor plan costs less than looking.
@@ -14,10 +18,20 @@ MANY = 1000
 FEW = 100
 
 
+#: How long a look waits for another one. Autovacuum makes way after PostgreSQL's `deadlock_timeout`, one second unless
+#: set; another run does not before its end. Before twice that time is over, whoever waits for us in a circle has not
+#: looked for a deadlock yet: the look is given up, never their work.
+PATIENCE = "1800ms"
+
+
 def refresh(cr, table, inserted, many=MANY):
-    """Let PostgreSQL look at ``table`` anew if ``many`` rows were ``inserted``. Skipped where somebody else does."""
-    if inserted >= many:
-        cr.execute(SQL("ANALYZE (SKIP_LOCKED) %s", SQL.identifier(table)))
+    """Let PostgreSQL look at ``table`` anew if ``many`` rows were ``inserted``, unless others look at it for too long."""
+    if inserted < many:
+        return
+    with contextlib.suppress(LockNotAvailable, DeadlockDetected), cr.savepoint(flush=False):
+        cr.execute("SELECT set_config('lock_timeout', %s, TRUE)", [PATIENCE])
+        cr.execute(SQL("ANALYZE %s", SQL.identifier(table)), log_exceptions=False)
+        cr.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def refresh_unknown(cr, tables, rows):
