@@ -16,8 +16,6 @@ MANY = 1000
 #: The same where what follows picks out the new rows by a value that nothing is known of, such as a new cycle: one row
 #: is expected of it then, whatever the table's size.
 FEW = 100
-
-
 #: How long a look waits for another one. Autovacuum makes way after PostgreSQL's `deadlock_timeout`, one second unless
 #: set; another run does not before its end. Before twice that time is over, whoever waits for us in a circle has not
 #: looked for a deadlock yet: the look is given up, never their work.
