@@ -12,7 +12,6 @@ from ..lang import Constant, RuleError, TooManySteps, Type, compile_rule
 
 _SAMPLE = 200
 _TIMEOUT_SECONDS = 600
-_WORK_MEMORY_KB = 64 * 1024  # at least, for each join or sort of a statement
 _SHARE_PERCENT = 80
 
 # Only publishing and retiring change these, whoever asks: an object cannot come in over RPC.
@@ -302,15 +301,8 @@ class SppRuleVersion(models.Model):
         The system parameter spp_cel.`limit` says after how many seconds a statement is stopped.
         """
         seconds = self._setting(limit, seconds)
-        # Compiling costs more than it saves; a million people are joined in memory, not in temporary files.
-        cr.execute(
-            """
-            SELECT set_config('statement_timeout', %s, TRUE),
-                   set_config('jit', 'off', TRUE),
-                   set_config('work_mem', GREATEST(pg_size_bytes(current_setting('work_mem')) / 1024, %s) || 'kB', TRUE)
-            """,
-            [f"{seconds}s", _WORK_MEMORY_KB],
-        )
+        cr.execute("SET LOCAL jit = off")
+        cr.execute("SET LOCAL statement_timeout = %s", [seconds * 1000])
 
     @api.model
     def _setting(self, name, default):

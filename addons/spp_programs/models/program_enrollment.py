@@ -14,6 +14,7 @@ from odoo.addons.spp_base.tools import statistics
 # Whom no person has decided about, and the rule has not enrolled.
 UNDECIDED = [("state", "in", ["candidate", "ineligible"]), ("by_hand", "=", False)]
 UNDETERMINED = [("state", "=", "candidate"), ("outcome", "=", "undetermined"), ("by_hand", "=", False)]
+WORK_MEMORY_KB = 64 * 1024  # at least, for each join or sort of a statement that evaluates a rule and writes
 
 
 class Program(models.Model):
@@ -228,6 +229,13 @@ class Program(models.Model):
         }
         statistics.refresh_unknown(self.env.cr, tables, self.env.cr.fetchone()[0])
         version._run_settings(self.env.cr)
+        # What writes is not spread over several processes: it joins a million people in memory, not in files.
+        self.env.cr.execute(
+            """
+            SELECT set_config('work_mem', GREATEST(pg_size_bytes(current_setting('work_mem')) / 1024, %s) || 'kB', TRUE)
+            """,
+            [WORK_MEMORY_KB],
+        )
         try:
             self.env.cr.execute(statement)
         except QueryCanceled:

@@ -106,6 +106,13 @@ class TestAtScale(PaymentsCase):
         for table in ("spp_program_membership", "spp_entitlement"):
             self.assertIn(call(self.env.cr, table, 3), refresh.call_args_list)
 
+    def test_enrolling_and_computing_have_memory_for_a_million_people(self):
+        for before, then in (("4MB", "64MB"), ("200MB", "200MB")):
+            self.env.cr.execute(SQL("SET LOCAL work_mem = %s", before))
+            self.approved_cycle(self.people, code=f"AFTER{before}")
+            self.env.cr.execute("SELECT current_setting('work_mem')")
+            self.assertEqual(self.env.cr.fetchone(), (then,))
+
     def test_what_is_logged_does_not_grow_with_people_and_names_none(self):
         lines = {}
         for code, people in (("FEW", self.people), ("MANY", self.make_payees(40, prefix="Logged"))):
