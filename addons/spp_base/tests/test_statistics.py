@@ -55,8 +55,8 @@ class TestSomebodyElseLooks(TransactionCase):
 
     def run_sql(self, statement):
         with closing(db_connect(self.cr.dbname).cursor()) as cr:
+            cr._cnx.autocommit = True
             cr.execute(statement)
-            cr.commit()
 
     def look(self):
         """What is known after a look."""
